@@ -52,7 +52,7 @@ const SMALL = { start: 26, end: 26, subflow: 14, "subflow-end": 14 };
  * @property {number} id the index of the subflow
  * @property {number} end the index of its end
  * @property {number} scope the box around it, or -1
- * @property {string} title empty at a subflow with no name, guard or sign
+ * @property {string} title empty if the subflow has no name
  * @property {string} signs
  * @property {boolean} iterates whether it runs for each item
  * @property {string} guard
@@ -89,8 +89,9 @@ export function buildGraph(flow, options = {}) {
   const common = { orientation, folded, home };
   if (count > atMost) return { ...common, nodes: [], groups: [], edges: [], tooLarge: count };
   const visibleSteps = flow.steps.filter((step) => home[step.index] === step.index);
-  const width = measureNodeWidth(visibleSteps, measure);
   const isGroup = (step) => step.kind === "subflow" && !folded.has(step.index);
+  const titled = visibleSteps.filter((step) => !isGroup(step));
+  const width = measureNodeWidth(titled, flow, measure);
   return {
     ...common,
     nodes: visibleSteps.map((step) =>
@@ -163,18 +164,18 @@ function buildEdges(edges, home) {
 }
 
 /** Return one width for all nodes, so that they form columns. */
-function measureNodeWidth(steps, measure) {
+function measureNodeWidth(steps, flow, measure) {
   let widest = 0; // values and URIs may be long and are cut
   for (const step of steps) {
     if (step.kind !== "task" && step.kind !== "subflow") continue;
-    widest = Math.max(widest, measure(formatHead(step), "title"));
+    widest = Math.max(widest, measure(formatHead(step, flow), "title"));
     if (widest + BESIDE_TITLE >= WIDTH.most) return WIDTH.most;
   }
   return Math.max(WIDTH.least, Math.ceil(widest + BESIDE_TITLE));
 }
 
-function formatHead(step) {
-  return [formatOperators(step), formatTitle(step)].filter(Boolean).join(" ");
+function formatHead(step, flow) {
+  return [formatOperators(step), formatTitle(step, flow)].filter(Boolean).join(" ");
 }
 
 function chooseFont(step) {
@@ -191,7 +192,7 @@ function buildNode(step, flow, scope, width, isGroup, measure) {
       width: size,
       height: size,
       tab: 0,
-      title: formatTitle(step),
+      title: formatTitle(step, flow),
       signs: "",
       guard: "",
       about: "",
@@ -208,7 +209,7 @@ function buildNode(step, flow, scope, width, isGroup, measure) {
     width,
     height: HEIGHT[kind] + tab,
     tab,
-    title: truncateToWidth(formatTitle(step), room, (text) => measure(text, font), kind === "resource"),
+    title: truncateToWidth(formatTitle(step, flow), room, (text) => measure(text, font), kind === "resource"),
     signs,
     about: formatSubtitle(step),
     guard: guard && truncateToWidth(`if ${guard}`, width - 36, (text) => measure(text, "small")),
@@ -218,8 +219,9 @@ function buildNode(step, flow, scope, width, isGroup, measure) {
 function buildGroup(step, flow, scope, width, measure) {
   const guard = formatGuard(step);
   const signs = formatOperators(step);
-  const isPlain = !step.name && !signs && !guard;
-  const title = isPlain ? "" : truncateToWidth(formatTitle(step), width, (text) => measure(text, "title"));
+  const title = truncateToWidth(step.name ? formatTitle(step, flow) : "", width, (text) =>
+    measure(text, "title"),
+  );
   const guardText = guard && truncateToWidth(`if ${guard}`, width, (text) => measure(text, "small"));
   const words =
     measure([signs, title].join(" "), "title") + (guardText ? measure(guardText, "small") + 20 : 0);

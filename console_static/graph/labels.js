@@ -6,6 +6,8 @@ import { ExactNumber } from "../client/exact-json.js";
 
 const MAX_TITLE = 200;
 const MAX_TOOLTIP = 1200;
+/** Of the steps in a subflow. */
+const MAX_NAMES = 8;
 
 /**
  * The width of a character in pixels, for estimates without fonts. Browsers measure with `createTextMeasure`.
@@ -23,11 +25,13 @@ export function estimateWidth(text, font) {
 }
 
 /**
- * Return the title of a step: one line of at most 200 characters.
- * @param {object} step of a flow
+ * Return the title of a step: one line of at most 200 characters. A subflow without a name is called after
+ * what is in it.
+ * @param {any} step of a flow
+ * @param {any} flow from the API
  * @returns {string}
  */
-export function formatTitle(step) {
+export function formatTitle(step, flow) {
   switch (step.kind) {
     case "literal":
       return formatLiteral(step, MAX_TITLE);
@@ -36,12 +40,27 @@ export function formatTitle(step) {
     case "task":
       return joinLines(step.name ?? "");
     case "subflow":
-      return joinLines(step.name || "subflow");
+      return joinLines(step.name || describeContents(step, flow));
     case "subflow-end":
       return "end of subflow";
     default:
       return step.kind;
   }
+}
+
+/** Describe a subflow by its only step, or by how many steps it has and the first of their names. */
+function describeContents({ index, end }, flow) {
+  const names = [];
+  let count = 0;
+  for (let at = index + 1; at < end; at += 1) {
+    const step = flow.steps[at];
+    if (step.kind === "subflow" || step.kind === "subflow-end") continue;
+    count += 1;
+    if (names.length < MAX_NAMES)
+      names.push([formatOperators(step), formatTitle(step, flow)].filter(Boolean).join(" "));
+  }
+  if (!count) return "nothing";
+  return count === 1 ? names[0] : `${count} steps: ${names.join(", ")}${count > names.length ? " …" : ""}`;
 }
 
 /** Return the value of a literal as JSON. The API may omit it. */
@@ -86,7 +105,7 @@ export function formatSubtitle(step) {
 export function formatTooltip(step, flow) {
   const docs = flow.docs ?? {};
   const doc = step.name && Object.hasOwn(docs, step.name) ? docs[step.name] : "";
-  const title = step.kind === "literal" ? formatLiteral(step, MAX_TOOLTIP) : formatTitle(step);
+  const title = step.kind === "literal" ? formatLiteral(step, MAX_TOOLTIP) : formatTitle(step, flow);
   return [
     `${step.index}: ${title}`,
     step.base && step.base !== step.name ? `task ${step.base}` : "",

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { flowOf } from "./flows.mjs";
 
 const { formatSubtitle, truncateToWidth, formatTooltip, truncateJson, formatTitle } = await import(
   `${process.env.LFR_CONSOLE}/graph/labels.js`
@@ -61,10 +62,24 @@ test("titles are one line, and say what the step is", () => {
   assert.equal(formatTitle({ kind: "literal" }), "a value", "where values are left out");
   assert.equal(formatTitle({ kind: "literal", value: null }), "null");
   assert.equal(formatTitle({ kind: "resource", uri: "a\n b" }), "a b");
-  assert.equal(formatTitle({ kind: "subflow" }), "subflow");
   assert.equal(formatSubtitle({ kind: "task", name: "notify", base: "mail:send" }), "mail:send");
   assert.equal(formatSubtitle({ kind: "task", name: "notify", base: "notify" }), "");
   assert.ok(formatTitle({ kind: "task", name: "z".repeat(1_000_000) }).length <= 200);
+});
+
+test("a subflow without a name is called after what is in it", () => {
+  const title = (...statements) => {
+    const flow = flowOf([[{ all: statements }]]);
+    return formatTitle(flow.steps[1], flow);
+  };
+  assert.equal(title(["it:x"]), "it:x");
+  assert.equal(title([{ name: "it:x", iterate: true }]), "* it:x");
+  assert.equal(title(["pack", "wrap"], ["weigh"]), "3 steps: pack, wrap, weigh");
+  assert.equal(title(["pack", { all: [["wrap"]] }]), "2 steps: pack, wrap");
+  const many = title(Array.from({ length: 500 }, (_, place) => `step-${place}`));
+  assert.ok(many.startsWith("500 steps: step-0, step-1") && many.endsWith(" …") && many.length <= 200, many);
+  const flow = flowOf([[{ name: "parcel", all: [["pack"]] }]]);
+  assert.equal(formatTitle(flow.steps[1], flow), "parcel");
 });
 
 test("the tooltip has the whole guard, the parameters, and only the documentation that is there", () => {
