@@ -2,6 +2,7 @@
 
 import { html, useRef, useState } from "../vendor/preact.js";
 import { formatClock, formatDuration } from "../format/times.js";
+import { MAX_BARS, drawDenseBars } from "./dense-bars.js";
 import { formatTick } from "./time-scale.js";
 
 const TOP = 8;
@@ -10,6 +11,8 @@ const MIDDLE = TOP + THICKNESS / 2;
 /** The minimum width of a bar. */
 const MIN_WIDTH = 3;
 const SEGMENT_GAP = 1.5;
+/** Of the events of the workflow, the latest. */
+const MAX_MARKS = 200;
 /** The approximate width of a character, and the space right of the axis for labels. */
 const CHARACTER_WIDTH = 6.5;
 export const LABEL_ROOM = 56;
@@ -27,16 +30,20 @@ export function Bars({ row, scale, from, to, end, name }) {
   const visibleBars = row.bars.filter((bar) => (bar.end ?? end) >= from && bar.begin <= to);
   const last = visibleBars.at(-1);
   return html`<svg class="timeline-bars" width="100%" height="30" aria-hidden="true">
-    ${visibleBars.map(
-      (bar) => html`<${Bar}
-        key=${bar.begin}
-        bar=${bar}
-        waits=${row.waits}
-        scale=${scale}
-        end=${end}
-        name=${name}
-      />`,
-    )}
+    ${
+      visibleBars.length > MAX_BARS
+        ? html`<${DenseBars} bars=${visibleBars} waits=${row.waits} scale=${scale} end=${end} name=${name} />`
+        : visibleBars.map(
+            (bar) => html`<${Bar}
+              key=${bar.begin}
+              bar=${bar}
+              waits=${row.waits}
+              scale=${scale}
+              end=${end}
+              name=${name}
+            />`,
+          )
+    }
     ${
       last &&
       html`<${BarLabel}
@@ -48,6 +55,25 @@ export function Bars({ row, scale, from, to, end, name }) {
       />`
     }
   </svg>`;
+}
+
+/** Many bars, with one tooltip for all. */
+function DenseBars({ bars, waits, scale, end, name }) {
+  const size = { top: TOP, height: THICKNESS, least: MIN_WIDTH };
+  const paths = drawDenseBars(bars, { x: scale.x, end, ...size });
+  const counts = paths.map(({ outcome, count }) => `${count.toLocaleString("en")} ${OUTCOME_WORDS[outcome]}`);
+  return html`<g>
+    <title>
+      ${`${name}: ${bars.length.toLocaleString("en")} runs (${counts.join(", ")})\nDrag along the axis to see them one by one`}
+    </title>
+    ${paths.map(
+      ({ outcome, path }) => html`<path
+        key=${outcome}
+        class=${`segment ${outcome}${waits || outcome === "delayed" ? " waits" : ""}`}
+        d=${path}
+      />`,
+    )}
+  </g>`;
 }
 
 /** The label of the last bar: after it, else before the first bar, else its short form. */
@@ -174,9 +200,9 @@ export function Axis({ scale, onRange }) {
 
 /** Lines across all rows: ticks, cuts, events of the workflow. */
 export function Grid({ scale, marks, left, from, to }) {
-  const visibleMarks = marks.filter(
-    ({ at: pointerX, event }) => pointerX >= from && pointerX <= to && event !== "finished",
-  );
+  const visibleMarks = marks
+    .filter(({ at: pointerX, event }) => pointerX >= from && pointerX <= to && event !== "finished")
+    .slice(-MAX_MARKS);
   return html`<svg
     class="timeline-grid"
     style=${{ left: `${left}px`, width: `calc(100% - ${left}px)` }}

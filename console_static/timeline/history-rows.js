@@ -17,6 +17,7 @@
  * @property {number|null} item
  * @property {boolean} waits whether it only waits
  * @property {{begin: number, end: number|null, segments: Segment[]}[]} bars
+ * @property {object[]} open those of its bars that have not ended, oldest first
  * @property {number} items the number of rows of its items
  *
  * @typedef {object} History
@@ -65,7 +66,7 @@ export function buildHistory(facts, flow) {
 function findOrAddRow(rows, { index, item }, flow) {
   const key = item === null ? `${index}` : `${index}/${item}`;
   if (!rows.has(key))
-    rows.set(key, { key, index, item, waits: isWait(flow.steps[index]), bars: [], items: 0 });
+    rows.set(key, { key, index, item, waits: isWait(flow.steps[index]), bars: [], open: [], items: 0 });
   return rows.get(key);
 }
 
@@ -73,25 +74,25 @@ function findOrAddRow(rows, { index, item }, flow) {
 const isWait = (step) => (step?.base || step?.name || "").startsWith("wait:");
 
 function applyFact(row, { event, reason }, at) {
+  // A fact applies to the oldest bar that runs. In loops, several may run at once.
   if (event === "started") begin(row, at);
-  else if (event === "retried") retryBar(findOpenBar(row), at, reason ?? "");
-  else if (event in OUTCOMES) endBar(findOpenBar(row) ?? begin(row, at), at, OUTCOMES[event], reason ?? "");
+  else if (event === "retried") retryBar(row.open[0], at, reason ?? "");
+  else if (event in OUTCOMES) endBar(row, row.open[0] ?? begin(row, at), at, OUTCOMES[event], reason ?? "");
 }
-
-/** Return the oldest running bar, to which a fact applies. In loops, several bars may run at once. */
-const findOpenBar = (row) => row.bars.find((bar) => bar.end === null);
 
 /** Begin a bar, or the next attempt of a delayed one. */
 function begin(row, at) {
-  const delayed = row.bars.find((bar) => bar.end === null && bar.segments.at(-1).outcome === "delayed");
+  const delayed = row.open.find((bar) => bar.segments.at(-1).outcome === "delayed");
   if (delayed) {
     const { attempt, ...rest } = delayed.segments.pop();
     if (rest.begin < at) delayed.segments.push({ ...rest, attempt, end: at });
     delayed.segments.push(createSegment(at, attempt));
     return delayed;
   }
-  row.bars.push({ begin: at, end: null, segments: [createSegment(at, 1)] });
-  return row.bars.at(-1);
+  const bar = { begin: at, end: null, segments: [createSegment(at, 1)] };
+  row.bars.push(bar);
+  row.open.push(bar);
+  return bar;
 }
 
 const createSegment = (begin, attempt, outcome = "running") => ({
@@ -102,9 +103,10 @@ const createSegment = (begin, attempt, outcome = "running") => ({
   reason: "",
 });
 
-function endBar(bar, at, outcome, reason) {
+function endBar(row, bar, at, outcome, reason) {
   Object.assign(bar.segments.at(-1), { end: at, outcome, reason });
   bar.end = at;
+  row.open.splice(row.open.indexOf(bar), 1);
 }
 
 function retryBar(bar, at, reason) {
@@ -114,18 +116,17 @@ function retryBar(bar, at, reason) {
 }
 
 function stopBars(row, at) {
-  for (const bar of row.bars) if (bar.end === null) endBar(bar, at, "stopped", "");
+  for (const bar of [...row.open]) endBar(row, bar, at, "stopped", "");
 }
 
 /** Stop the bars of items when their step ends: the history has no facts about them after that. */
 function stopWithStep(row, step) {
   if (!step || isRunning(step)) return;
-  for (const bar of row.bars)
-    if (bar.end === null) endBar(bar, Math.max(bar.begin, step.bars.at(-1).end), "stopped", "");
+  for (const bar of [...row.open]) endBar(row, bar, Math.max(bar.begin, step.bars.at(-1).end), "stopped", "");
 }
 
 /** Return whether a bar of the row is running. */
-export const isRunning = (row) => row.bars.some((bar) => bar.end === null);
+export const isRunning = (row) => row.open.length > 0;
 
 /**
  * Return whether a row is worth showing: steps without duration, such as starts and ends, only if they

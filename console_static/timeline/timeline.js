@@ -92,7 +92,7 @@ function Chart({ facts, history, flow, states, now, chosen, onChoose }) {
               : html`<${TimelineRow}
                 key=${row.key}
                 row=${row}
-                step=${flow.steps[row.index]}
+                flow=${flow}
                 state=${deriveState(row, states)}
                 nameWidth=${nameWidth}
                 scale=${scale}
@@ -136,11 +136,12 @@ function Chart({ facts, history, flow, states, now, chosen, onChoose }) {
 /** Return whether a change by hand was made to a step, not to the workflow. */
 const isOfStep = ({ index }, flow) => index !== null && flow.steps[index]?.kind !== "start";
 
-function TimelineRow({ row, step, state, nameWidth, scale, from, to, end, isChosen, isOpen }) {
+function TimelineRow({ row, flow, state, nameWidth, scale, from, to, end, isChosen, isOpen }) {
   const style = STEP_STATES[state];
   const isItem = row.item !== null;
+  const step = flow.steps[row.index];
   const role = isItem ? " item" : isChosen ? " chosen" : "";
-  const title = !isItem ? formatTitle(step) : step.call ? "child" : `item ${row.item}`;
+  const title = !isItem ? formatTitle(step, flow) : step.call ? "child" : `item ${row.item}`;
   const bars = useMemo(
     () => html`<${Bars} row=${row} scale=${scale} from=${from} to=${to} end=${end} name=${title} />`,
     [row, scale, from, to, isRunning(row) ? end : 0],

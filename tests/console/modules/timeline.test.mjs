@@ -8,6 +8,7 @@ const base = process.env.LFR_CONSOLE;
 const { MAX_ITEMS, buildHistory, listVisibleRows, isRunning } = await import(
   `${base}/timeline/history-rows.js`
 );
+const { drawDenseBars } = await import(`${base}/timeline/dense-bars.js`);
 const { createScale, splitTime, formatTick } = await import(`${base}/timeline/time-scale.js`);
 
 const ZERO = Date.parse("2026-11-28T10:00:00Z");
@@ -254,4 +255,43 @@ test("ticks stand at round times, with the date where the day changes", () => {
   assert.equal(formatTick(day + 3_600_000, 3_600_000, day), "11-29 00:00");
   assert.equal(formatTick(day + 500, 100, day), "23:00:00.5");
   assert.equal(formatTick(day, 86_400_000, null), "11-28");
+});
+
+test("a row with thousands of bars is drawn by a few paths, failures on top, none of them lost", () => {
+  const bars = Array.from({ length: 25_000 }, (_, place) => ({
+    segments: [
+      {
+        begin: ZERO + place * 40,
+        end: ZERO + place * 40 + 30,
+        outcome: place === 12_000 ? "failed" : "done",
+        attempt: 1,
+      },
+    ],
+  }));
+  const x = (time) => ((time - ZERO) / 1_000_000) * 800;
+  const paths = drawDenseBars(bars, { x, end: ZERO + 1_000_000, top: 8, height: 14, least: 3 });
+  assert.deepEqual(
+    paths.map(({ outcome, count }) => [outcome, count]),
+    [
+      ["done", 24_999],
+      ["failed", 1],
+    ],
+  );
+  assert.equal(paths[0].path, "M0 8H802v14H0z", "what touches is one");
+  assert.equal(paths[1].path, "M384 8H387v14H384z", "a failure is wide enough to see");
+  const apart = drawDenseBars(bars.slice(0, 2), {
+    x: (time) => time - ZERO,
+    end: 0,
+    top: 0,
+    height: 1,
+    least: 3,
+  });
+  assert.equal(apart[0].path, "M0 0H30v1H0zM40 0H70v1H40z");
+});
+
+test("a loop of fifty thousand facts is read in one pass", () => {
+  const many = Array.from({ length: 50_000 }, (_, place) => [place / 10, 1, place % 2 ? "ended" : "started"]);
+  const history = buildHistory(facts(...many), flow);
+  assert.equal(history.rows[0].bars.length, 25_000);
+  assert.deepEqual(history.rows[0].open, []);
 });
