@@ -8,6 +8,7 @@
 
 import { bundleFans, placeNodes } from "./bundles.js";
 import { drawEdge } from "./edge-paths.js";
+import { breakIntoRows } from "./rows.js";
 
 /** Pixels around the graph, around the content of a box, and of the heading of a box. */
 const MARGIN = 24;
@@ -47,13 +48,13 @@ export function arrangeGraph(graph, layoutFlat) {
   const isVertical = graph.orientation === "TB";
   const { scopes, lifted } = groupByScope(graph, isVertical);
   for (const group of [...graph.groups].reverse()) {
-    const laid = layoutScope(scopes.get(group.id), layoutFlat);
+    const laid = layoutScope(scopes.get(group.id), graph.orientation, layoutFlat);
     const box = buildBox(laid, group, isVertical);
     const outer = scopes.get(group.scope);
     outer.nodes.push({ id: group.id, width: box.width, height: box.height });
     outer.boxes.set(group.id, box);
   }
-  const whole = { laid: layoutScope(scopes.get(-1), layoutFlat), dx: MARGIN, dy: MARGIN };
+  const whole = { laid: layoutScope(scopes.get(-1), graph.orientation, layoutFlat), dx: MARGIN, dy: MARGIN };
   const placement = { nodes: new Map(), groups: new Map(), scopes: new Map(), blocks: new Map() };
   placeScope(whole, scopes, -1, 0, 0, placement);
   const edges = graph.edges.map((edge, place) => {
@@ -135,38 +136,70 @@ function* walkOutwards(id, scopeOf, around) {
   yield [-1, inside];
 }
 
-/** Lay out the nodes of one box, from 0, 0, with the columns and lanes for its edges. */
-function layoutScope(scope, layoutFlat) {
+/** Lay out the nodes of one box, from 0, 0, with the columns, rows and lanes for its edges. */
+function layoutScope(scope, orientation, layoutFlat) {
   const nodes = [...scope.nodes].sort((one, other) => one.id - other.id);
   const { flat, blocks } = bundleFans({ nodes, edges: [...scope.edges.values()] });
   const layers = LAYER_GAP + Math.min(MAX_FAN_GAP, Math.max(0, countWidestFan(flat.edges) - 6) * 2);
   const laid = layoutFlat(flat, { layers, nodes: NODE_GAP });
-  const halves = new Map();
-  for (const { id, width } of flat.nodes) {
-    const column = Math.round(laid.at.get(id).x);
-    halves.set(column, Math.max(halves.get(column) ?? 0, width / 2));
-  }
+  const columns = measureColumns(flat, laid);
+  const backLanes = Math.min(scope.backs.length, BACK_EDGE.lanes);
+  const below = backLanes ? BACK_EDGE.gap + (backLanes - 1) * BACK_EDGE.lane : 0;
+  const broken = breakIntoRows(flat, laid, { orientation, lanes: below });
+  const one = { rows: [{ right: laid.width, lane: laid.height + BACK_EDGE.gap }], rowOf: new Map() };
+  const { rows, rowOf } = broken ?? one;
+  const move = ({ x, y }) => {
+    const { dx, dy } = broken?.shift(x) ?? { dx: 0, dy: 0 };
+    return { x: x + dx, y: y + dy };
+  };
+  const at = new Map([...laid.at].map(([id, point]) => [id, move(point)]));
   const blockOf = new Map();
   for (const block of blocks) {
-    block.at = laid.at.get(block.id);
-    for (const [id, at] of placeNodes(block, block.at)) {
-      laid.at.set(id, at);
+    block.at = at.get(block.id);
+    for (const [id, place] of placeNodes(block, block.at)) {
+      at.set(id, place);
       blockOf.set(id, block.id);
     }
   }
-  const lanes = Math.min(scope.backs.length, BACK_EDGE.lanes);
-  const below = lanes ? BACK_EDGE.gap + (lanes - 1) * BACK_EDGE.lane : 0;
   return {
-    ...laid,
+    at,
+    lanes: new Map(
+      [...columns.lanes].map(([key, lanes]) => [key, lanes.map((lane) => moveLane(lane, move))]),
+    ),
+    halves: columns.halves,
+    rows,
+    rowOf,
     nodes,
-    halves,
     blocks,
     blockOf,
-    content: laid.height,
-    height: laid.height + below,
+    width: broken?.width ?? laid.width,
+    height: (broken?.height ?? laid.height) + below,
     backs: scope.backs,
   };
 }
+
+/**
+ * Return, by id, half the width of the column of a node; and the lanes of edges, each as wide as its column.
+ */
+function measureColumns(flat, laid) {
+  const widths = new Map();
+  for (const { id, width } of flat.nodes) {
+    const column = Math.round(laid.at.get(id).x);
+    widths.set(column, Math.max(widths.get(column) ?? 0, width / 2));
+  }
+  const half = (x) => widths.get(Math.round(x)) ?? 0;
+  const lanes = new Map();
+  for (const [key, points] of laid.lanes)
+    lanes.set(
+      key,
+      points.map(({ x, y }) => ({ x, y, half: half(x) })),
+    );
+  const halves = new Map();
+  for (const { id } of flat.nodes) halves.set(id, half(laid.at.get(id).x));
+  return { halves, lanes };
+}
+
+const moveLane = (lane, move) => ({ ...move(lane), half: lane.half });
 
 function countWidestFan(edges) {
   const counts = new Map();
@@ -225,21 +258,34 @@ function placeScope({ laid, dx, dy }, scopes, scope, left, top, placement) {
   }
 }
 
-/** Route an edge through its box: the end of its first column, its lanes, the start of its last column. */
+/**
+ * Route an edge through its box: the end of its first column, its lanes, the start of its last column. An
+ * edge to an earlier step or to another row runs below its row, and to a row that is not the next one
+ * beside all rows.
+ */
 function routeEdge({ laid, x0, y0 }, { from, to, back }) {
-  const half = (x) => laid.halves.get(Math.round(x)) ?? 0;
   const middle = (id) => laid.blocks.find((block) => block.id === id)?.at ?? laid.at.get(id);
-  const [one, other] = [middle(from), middle(to)];
-  const [right, left] = [x0 + one.x + half(one.x), x0 + other.x - half(other.x)];
+  const half = (id) => laid.halves.get(id) ?? 0;
+  const [right, left] = [x0 + middle(from).x + half(from), x0 + middle(to).x - half(to)];
+  const [row, nextRow] = [laid.rowOf.get(from) ?? 0, laid.rowOf.get(to) ?? 0];
   if (back) {
-    const lane = laid.backs.indexOf(`${from}-${to}`) % BACK_EDGE.lanes;
-    const y = y0 + laid.content + BACK_EDGE.gap + lane * BACK_EDGE.lane;
-    return { leave: right + BACK_EDGE.stub, enter: left - BACK_EDGE.stub, around: y };
+    const lane = (laid.backs.indexOf(`${from}-${to}`) % BACK_EDGE.lanes) * BACK_EDGE.lane;
+    const route = {
+      leave: right + BACK_EDGE.stub,
+      enter: left - BACK_EDGE.stub,
+      around: y0 + laid.rows[row].lane + lane,
+    };
+    if (row === nextRow) return route;
+    return { ...route, beside: x0 + BACK_EDGE.stub + lane / 2, then: y0 + laid.rows[nextRow].lane + lane };
   }
-  const lanes = (laid.lanes.get(`${from}-${to}`) ?? []).map(({ x, y }) => ({
-    left: x0 + x - half(x),
-    right: x0 + x + half(x),
-    y: y0 + y,
+  if (row !== nextRow) {
+    const around = y0 + laid.rows[row].lane;
+    return { leave: x0 + laid.rows[row].right + BACK_EDGE.stub, enter: left - BACK_EDGE.stub, around };
+  }
+  const lanes = (laid.lanes.get(`${from}-${to}`) ?? []).map((lane) => ({
+    left: x0 + lane.x - lane.half,
+    right: x0 + lane.x + lane.half,
+    y: y0 + lane.y,
   }));
   return { leave: right, enter: left, lanes };
 }

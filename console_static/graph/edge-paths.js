@@ -17,7 +17,9 @@ const ARROW_GAP = 2;
  * @property {number} leave the end of the source's column
  * @property {number} enter the start of the target's column
  * @property {{left: number, right: number, y: number}[]} [lanes] of a forward edge
- * @property {number} [around] the y of the lane of a back edge
+ * @property {number} [around] the y of the lane of an edge that leads back or to another row
+ * @property {number} [beside] the x at which such an edge goes on to another lane
+ * @property {number} [then] the y of that lane
  */
 
 /**
@@ -31,7 +33,7 @@ const ARROW_GAP = 2;
 export function drawEdge(source, target, route, isVertical) {
   const from = { x: source.x + source.width, y: source.y + source.height / 2 };
   const to = { x: target.x - ARROW_GAP, y: target.y + target.height / 2 };
-  const moves = route.around === undefined ? routeForward(from, to, route) : routeBackward(from, to, route);
+  const moves = route.around === undefined ? routeForward(from, to, route) : routeAround(from, to, route);
   return moves
     .map(([letter, ...points]) => letter + points.map((point) => formatPoint(point, isVertical)).join(" "))
     .join("");
@@ -73,17 +75,23 @@ function addCurve(moves, from, to) {
 }
 
 /**
- * Route an edge around the content of its box, with round corners.
+ * Route an edge around what stands in its way, with round corners.
+ * @param {{x: number, y: number}} from
+ * @param {{x: number, y: number}} to
+ * @param {Route} route
  * @returns {Move[]}
  */
-function routeBackward(from, to, { leave, enter, around = 0 }) {
+function routeAround(from, to, { leave, enter, around = 0, beside, then = around }) {
   /** @type {Point[]} */
-  const corners = [
-    [leave, from.y],
-    [leave, around],
-    [enter, around],
-    [enter, to.y],
-  ];
+  const turns =
+    beside === undefined
+      ? []
+      : [
+          [beside, around],
+          [beside, then],
+        ];
+  /** @type {Point[]} */
+  const corners = [[leave, from.y], [leave, around], ...turns, [enter, then], [enter, to.y]];
   /** @type {Point[]} */
   const stops = [[from.x, from.y], ...corners, [to.x, to.y]];
   /** @type {Move[]} */

@@ -108,9 +108,72 @@ test("a chain that is too long for dagre, and one of the largest size, are laid 
     const graph = buildGraph(largeFlow(count), { atMost: 6000 });
     const arranged = arrangeGraph(graph, LAYOUTS.dagre);
     assert.equal(arranged.nodes.size, count);
-    const xs = graph.nodes.map((node) => arranged.nodes.get(node.id).x);
-    assert.ok(xs.every((x, place) => place === 0 || x > xs[place - 1]));
+    assert.ok(arranged.width < 3 * arranged.height && arranged.height < arranged.width);
   }
+});
+
+/** Return the nodes of a chain by row: a new one begins where x goes back. */
+function listRows(graph, arranged) {
+  const rows = [];
+  for (const node of graph.nodes) {
+    const at = { id: node.id, ...arranged.nodes.get(node.id) };
+    if (!rows.length || at.x < rows.at(-1).at(-1).x) rows.push([]);
+    rows.at(-1).push(at);
+  }
+  return rows;
+}
+
+test("a long chain stands in rows, like a text in lines; a short one in a single row", () => {
+  const graph = buildGraph(largeFlow(40));
+  const arranged = arrangeGraph(graph, LAYOUTS.dagre);
+  checkPlaces(graph, arranged);
+  const rows = listRows(graph, arranged);
+  assert.ok(rows.length > 2 && rows.length < 8, `${rows.length} rows`);
+  for (const [place, row] of rows.entries()) {
+    const bottom = Math.max(...row.map(({ y, height }) => y + height));
+    for (const { y } of rows[place + 1] ?? []) assert.ok(y > bottom, "rows stand below each other");
+    const next = rows[place + 1]?.[0];
+    if (!next) continue;
+    const edge = graph.edges.findIndex(({ from, to }) => from === row.at(-1).id && to === next.id);
+    const numbers = arranged.edges[edge].match(/-?[\d.]+/g).map(Number);
+    assert.ok(Math.abs(numbers.at(-2) - next.x) < 3, "an edge leads to the begin of the next row");
+    const ys = numbers.filter((_, at) => at % 2 === 1);
+    assert.ok(
+      ys.some((y) => y > bottom && y < next.y),
+      "through the gap between them",
+    );
+  }
+  const tall = arrangeGraph(buildGraph(largeFlow(40), { orientation: "TB" }), LAYOUTS.dagre);
+  assert.ok(tall.width < 3 * tall.height && tall.height < 3 * tall.width);
+  const short = buildGraph(largeFlow(9));
+  assert.equal(listRows(short, arrangeGraph(short, LAYOUTS.dagre)).length, 1);
+});
+
+test("a row ends only where a single edge leads on, and what leads back goes around the rows", () => {
+  const fan = (place) => ({ all: [[`a${place}`], [`b${place}`, `c${place}`]] });
+  const flow = flowOf([Array.from({ length: 14 }, (_, place) => fan(place))]);
+  flow.edges.push([flow.steps.length - 2, 1]);
+  for (const orientation of ["LR", "TB"]) {
+    const graph = buildGraph(flow, { orientation });
+    const arranged = arrangeGraph(graph, LAYOUTS.dagre);
+    checkPlaces(graph, arranged);
+    const boxes = [...arranged.groups.values()];
+    const across = orientation === "LR" ? "y" : "x";
+    assert.ok(new Set(boxes.map((box) => Math.round(box[across]))).size > 1, "more than one row");
+    const back = arranged.edges[graph.edges.findIndex((edge) => edge.back)].match(/-?[\d.]+/g).map(Number);
+    for (let at = 0; at + 3 < back.length; at += 2) {
+      const [x, y] = [(back[at] + back[at + 2]) / 2, (back[at + 1] + back[at + 3]) / 2];
+      const crossed = boxes.filter(
+        (box) => x > box.x + 1 && x < box.x + box.width - 1 && y > box.y + 1 && y < box.y + box.height - 1,
+      );
+      assert.equal(crossed.length, 0, "it crosses no box");
+    }
+  }
+  const wide = flowOf(
+    Array.from({ length: 3 }, (_, row) => Array.from({ length: 30 }, (__, at) => `${row}-${at}`)),
+  );
+  const three = arrangeGraph(buildGraph(wide), LAYOUTS.dagre);
+  assert.ok(three.width > 5000, "three chains side by side have no such place");
 });
 
 /** A worker that responds on command. */
