@@ -20,12 +20,25 @@ const HALO = 4;
  * @param {string|null} props.state null: none
  * @param {string} props.figures the counts of a folded subflow
  * @param {boolean} props.isChosen
+ * @param {boolean} props.isFound whether it is the step that somebody has searched
  * @param {boolean} props.isEntry whether Tab moves the focus to it
  * @param {boolean} props.isVertical whether the graph runs from top to bottom
  * @param {number} props.now
  * @param {Function} props.measure
  */
-export function Node({ node, at, step, state, figures, isChosen, isEntry, isVertical, now, measure }) {
+export function Node({
+  node,
+  at,
+  step,
+  state,
+  figures,
+  isChosen,
+  isFound,
+  isEntry,
+  isVertical,
+  now,
+  measure,
+}) {
   const shownAt = state === "RUNNING" ? now : startOfDay(now);
   return useMemo(() => {
     const style = STEP_STATES[state];
@@ -35,10 +48,10 @@ export function Node({ node, at, step, state, figures, isChosen, isEntry, isVert
       .filter(Boolean)
       .join(", ");
     const tone = step ? `state-${style?.tone ?? "pending"}` : "plain";
-    const name = `node kind-${node.kind} ${tone}${isChosen ? " chosen" : ""}`;
+    const name = `node kind-${node.kind} ${tone}${isChosen ? " chosen" : ""}${isFound ? " found" : ""}`;
     const inside = { node, step, style, state, figures, took, times, isVertical, measure };
     return html`<g
-      class=${name}
+        class=${name}
       transform=${`translate(${at.x} ${at.y})`}
       data-index=${node.id}
       tabindex=${isEntry ? 0 : -1}
@@ -47,9 +60,19 @@ export function Node({ node, at, step, state, figures, isChosen, isEntry, isVert
       aria-pressed=${isChosen ? "true" : "false"}
     >
       <title>${buildTooltip(node, step, style?.label ?? state)}</title>
-      ${isSmall ? html`<${RoundNode} ...${inside} />` : html`<${CardNode} ...${inside} />`}
-    </g>`;
-  }, [node, at, step, state, figures, isChosen, isEntry, shownAt]);
+        ${isSmall ? html`<${RoundNode} ...${inside} />` : html`<${CardNode} ...${inside} />`}
+      </g>
+      ${
+        node.kind === "folded" &&
+        html`<${FoldButton}
+          id=${node.id}
+          x=${at.x + node.width - FOLD - 4}
+          y=${at.y + node.tab + 4}
+          name=${node.title}
+          isFolded=${true}
+        />`
+      }`;
+  }, [node, at, step, state, figures, isChosen, isFound, isEntry, shownAt]);
 }
 
 /** The texts of steps that do not run change at most daily. */
@@ -165,10 +188,6 @@ function CardNode({ node, step, style, state, figures, took, times, measure }) {
       state === "RUNNING" &&
       html`<${ProgressBar} step=${step} width=${node.width - 2 * INSET} y=${node.height - 3.5} />`
     }
-    ${
-      node.kind === "folded" &&
-      html`<${FoldButton} id=${node.id} x=${node.width - FOLD - 4} y=${node.tab + 4} isFolded=${true} />`
-    }
   `;
 }
 
@@ -201,14 +220,14 @@ function ProgressBar({ step, width, y }) {
   `;
 }
 
-const FoldButton = ({ id, x, y, isFolded }) => html`<g
+const FoldButton = ({ id, x, y, name, isFolded }) => html`<g
   class="fold"
   transform=${`translate(${x} ${y})`}
   data-fold=${id}
   tabindex="0"
   role="button"
   aria-expanded=${isFolded ? "false" : "true"}
-  aria-label=${isFolded ? "Show the steps of this subflow" : "Fold this subflow"}
+  aria-label=${`${isFolded ? "Show the steps of" : "Fold"} ${name || "this subflow"}`}
 >
   <title>${isFolded ? "Show the steps of this subflow" : "Fold this subflow"}</title>
   <rect width=${FOLD} height=${FOLD} rx="5" />
@@ -254,6 +273,6 @@ export function SubflowBox({ group, at, stepIndex, state, measure }) {
       }
       ${figures && html`<text class="took" x=${right} y="19" text-anchor="end">${figures}</text>`}
     </g>
-    <${FoldButton} id=${group.id} x=${at.width - FOLD - 5} y="5" isFolded=${false} />
+    <${FoldButton} id=${group.id} x=${at.width - FOLD - 5} y="5" name=${group.title} isFolded=${false} />
   </g>`;
 }

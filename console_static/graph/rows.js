@@ -84,7 +84,8 @@ function splitAtSingleEdges({ nodes, edges }, { at, lanes }) {
     else columns.push({ ...box });
     if (box.id >= 0) columnOf.set(box.id, columns.length - 1);
   }
-  const changes = new Int32Array(columns.length + 1); // of the number of edges that cross the gap behind a column
+  // The changes of the number of edges that cross the gap behind a column.
+  const changes = new Int32Array(columns.length + 1);
   for (const [from, to] of edges) {
     changes[columnOf.get(from)] += 1;
     changes[columnOf.get(to)] -= 1;

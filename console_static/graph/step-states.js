@@ -104,7 +104,7 @@ export function findNodeStep(stepIndex, node, state) {
 
 /**
  * Format how many items of an iterated subflow are done, or how many inner steps of another are done or
- * skipped, and how many failed. Empty for an empty subflow.
+ * skipped, and how many failed. Empty if there are none.
  * @param {StepIndex} stepIndex
  * @param {number} index
  * @param {number} end
@@ -114,6 +114,7 @@ export function formatSubflowCounts(stepIndex, index, end) {
   if (items) return formatItemCounts(items);
   if (end <= index + 1) return "";
   const counts = stepIndex.count(index + 1, end - 1);
+  if (!counts.total) return "";
   const failed = counts.FAILED ? `, ${counts.FAILED} failed` : "";
   return `${counts.DONE + counts.SKIPPED}/${counts.total}${failed}`;
 }

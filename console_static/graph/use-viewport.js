@@ -1,34 +1,44 @@
 /**
- * Pan and zoom of a graph by pointer, wheel and fingers. The drawn layer moves as a whole, without rendering.
+ * The view of a graph: what moves it, and who follows it. The drawn layer moves as a whole, without
+ * rendering.
  */
 
 import { useEffect, useLayoutEffect, useMemo, useRef } from "../vendor/preact.js";
+import { listen } from "./gestures.js";
 import { READABLE_ZOOM, centerOn, initialView, fitView, isVisible, pinch, zoomAt } from "./viewport.js";
 
-/** Pixels that a pointer may move during a click. */
-const CLICK_TOLERANCE = 4;
 const ANIMATION_MS = 250;
-/** Pixels of the pane that the toolbar and the legend cover. */
-const OVERLAY_HEIGHTS = { top: 40, bottom: 32 };
+/** The least zoom at a step that somebody has searched. */
+const GOOD_ZOOM = 0.8;
 
 /**
  * Let people pan and zoom a picture. `actions` change its view.
  * @param {{width: number, height: number}|null} graph its size; null: not laid out yet
- * @param {() => void} onMoved called when a person moves the view
+ * @param {object} handlers
+ * @param {() => void} handlers.onMoved called when a person moves the view
+ * @param {() => void} handlers.onWheelUnused called when the wheel scrolls the page
  * @returns {{svg: any, layer: any, actions: any}} references to the picture and its moving layer
  */
-export function useViewport(graph, onMoved) {
+export function useViewport(graph, handlers) {
   const [svg, layer] = [useRef(null), useRef(null)];
   const current = useRef(null);
-  current.current ??= { view: null, graph: null, isFitted: false, glide: 0 };
-  current.current.onMoved = onMoved;
+  current.current ??= {
+    view: null,
+    graph: null,
+    isFitted: false,
+    glide: 0,
+    goal: null,
+    watchers: new Set(),
+    pane: null,
+  };
+  Object.assign(current.current, handlers);
   current.current.graph = graph;
   const actions = useMemo(() => createActions(svg, layer, current.current), []);
   useLayoutEffect(() => actions.apply(), [graph]);
   useEffect(() => {
-    const observer = new ResizeObserver(() => current.current.isFitted && actions.fit());
+    const observer = new ResizeObserver(() => actions.resize());
     observer.observe(svg.current);
-    const stop = listen(svg.current, actions);
+    const stop = listen(svg.current, actions, () => current.current.onWheelUnused());
     return () => {
       observer.disconnect();
       cancelAnimationFrame(current.current.glide);
@@ -39,21 +49,19 @@ export function useViewport(graph, onMoved) {
 }
 
 function createActions(svg, layer, state) {
-  const pane = () => ({
-    width: svg.current.clientWidth || 1,
-    height: svg.current.clientHeight || 1,
-    ...OVERLAY_HEIGHTS,
-  });
+  const measure = () => ({ width: svg.current.clientWidth || 1, height: svg.current.clientHeight || 1 });
+  const pane = () => (state.pane ??= measure());
 
   function apply() {
     if (!state.view || !layer.current) return;
     const { x, y, k } = state.view;
     layer.current.setAttribute("transform", `translate(${x} ${y}) scale(${k})`);
     svg.current.classList.toggle("far", k < READABLE_ZOOM);
+    for (const watcher of state.watchers) watcher(state.view, pane());
   }
   function show(view, isFitted = false) {
     cancelAnimationFrame(state.glide);
-    Object.assign(state, { view, isFitted });
+    Object.assign(state, { view, isFitted, goal: null });
     apply();
   }
   function animateTo(view) {
@@ -64,11 +72,13 @@ function createActions(svg, layer, state) {
       const ease = 1 - (1 - share) ** 3;
       const at = (name) => from[name] + (view[name] - from[name]) * ease;
       state.view = { x: at("x"), y: at("y"), k: at("k") };
+      if (share === 1) return show(view);
       apply();
-      if (share < 1) state.glide = requestAnimationFrame(step);
+      state.glide = requestAnimationFrame(step);
+      return undefined;
     };
     cancelAnimationFrame(state.glide);
-    state.isFitted = false;
+    Object.assign(state, { isFitted: false, goal: view });
     state.glide = requestAnimationFrame(step);
   }
   const middle = () => ({ x: pane().width / 2, y: pane().height / 2 });
@@ -77,7 +87,26 @@ function createActions(svg, layer, state) {
     get view() {
       return state.view;
     },
+    /** Call a function after each change of the view, with the view and the size of the pane; and at once. */
+    watch(watcher) {
+      state.watchers.add(watcher);
+      if (state.view) watcher(state.view, pane());
+      return () => state.watchers.delete(watcher);
+    },
     fit: () => state.graph && show(fitView(state.graph, pane()), true),
+    /** Fit the picture into a pane of another size, or keep what is in its middle there. */
+    resize() {
+      const before = pane();
+      state.pane = measure();
+      const [dx, dy] = [(state.pane.width - before.width) / 2, (state.pane.height - before.height) / 2];
+      if (!state.view || (!dx && !dy)) return;
+      const shift = ({ x, y, k }) => ({ x: x + dx, y: y + dy, k });
+      if (state.isFitted) this.fit();
+      else if (state.goal) animateTo(shift(state.goal));
+      else show(shift(state.view));
+    },
+    /** Return whether the whole graph can be read at once. */
+    isSmall: () => fitView(state.graph, pane()).k >= READABLE_ZOOM,
     /** Show the first view. */
     begin(rectangle) {
       const view = initialView(state.graph, pane(), rectangle);
@@ -89,10 +118,24 @@ function createActions(svg, layer, state) {
         animateTo(centerOn({ ...state.view, k: Math.max(state.view.k, READABLE_ZOOM) }, rectangle, pane()));
       }
     },
+    /** Glide to a rectangle, so near that it can be read. */
+    goTo(rectangle) {
+      const k = Math.max(state.view?.k ?? 1, GOOD_ZOOM);
+      if (state.view) animateTo(centerOn({ ...state.view, k }, rectangle, pane()));
+    },
+    /** Bring a point of the graph into the middle. */
+    center(point) {
+      if (state.view) show(centerOn(state.view, { ...point, width: 0, height: 0 }, pane()));
+      state.onMoved();
+    },
     /** Keep a node at its place on the screen although the layout has moved it. */
     hold: (before, after) => {
       const { x, y, k } = state.view;
       show({ k, x: x + (before.x - after.x) * k, y: y + (before.y - after.y) * k });
+    },
+    /** Show the graph in its own size. */
+    zoomToFull() {
+      if (state.view) this.zoomBy(1 / state.view.k);
     },
     zoomBy(factor, at = middle()) {
       if (!state.view) return;
@@ -109,55 +152,5 @@ function createActions(svg, layer, state) {
       show(pinch(state.view, before, after));
       state.onMoved();
     },
-  };
-}
-
-/** Listen to pointers and wheel. Return a function that ends this. */
-function listen(svg, actions) {
-  const pointers = new Map();
-  let moved = false;
-  const at = (event) => {
-    const { left, top } = svg.getBoundingClientRect();
-    return { x: event.clientX - left, y: event.clientY - top };
-  };
-  const down = (event) => {
-    if (event.pointerType === "mouse" && event.button > 1) return;
-    if (!pointers.size) moved = false;
-    pointers.set(event.pointerId, at(event));
-  };
-  const move = (event) => {
-    const before = pointers.get(event.pointerId);
-    if (!before) return;
-    const after = at(event);
-    if (!moved && Math.hypot(after.x - before.x, after.y - before.y) < CLICK_TOLERANCE) return;
-    if (!moved) svg.setPointerCapture(event.pointerId);
-    moved = true;
-    const fingers = [...pointers.values()].slice(0, 2);
-    pointers.set(event.pointerId, after);
-    if (pointers.size > 1) actions.pinch(fingers, [...pointers.values()].slice(0, 2));
-    else actions.panBy(after.x - before.x, after.y - before.y);
-    svg.classList.add("dragged");
-  };
-  const up = (event) => {
-    pointers.delete(event.pointerId);
-    if (!pointers.size) svg.classList.remove("dragged");
-  };
-  const click = (event) => {
-    if (moved) event.stopImmediatePropagation(); // a drag ends with a click event
-    moved = false;
-  };
-  const wheel = (event) => {
-    event.preventDefault();
-    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    if (event.shiftKey) return actions.panBy(-(event.deltaX || event.deltaY) * lines, 0);
-    const speed = event.ctrlKey ? 0.01 : 0.0016;
-    return actions.zoomBy(Math.exp(-event.deltaY * lines * speed), at(event));
-  };
-  const listeners = { pointerdown: down, pointermove: move, pointerup: up, pointercancel: up, wheel };
-  for (const [name, act] of Object.entries(listeners)) svg.addEventListener(name, act, { passive: false });
-  svg.addEventListener("click", click, { capture: true });
-  return () => {
-    for (const [name, act] of Object.entries(listeners)) svg.removeEventListener(name, act);
-    svg.removeEventListener("click", click, { capture: true });
   };
 }

@@ -6,11 +6,11 @@ export const MIN_ZOOM = 0.02;
 export const MAX_ZOOM = 2.5;
 /** Below this zoom, the texts of steps are unreadable. */
 export const READABLE_ZOOM = 0.45;
-const MAX_FIT_ZOOM = 1.1;
+/** Fitted graphs are no larger than this. */
+export const MAX_FIT_ZOOM = 1.1;
 
 /**
- * @typedef {{width: number, height: number, top: number, bottom: number}} Pane the size of the visible
- *   area, and how much of it is covered at the top and the bottom
+ * @typedef {{width: number, height: number}} Pane the size of the visible area
  */
 
 /**
@@ -19,9 +19,8 @@ const MAX_FIT_ZOOM = 1.1;
  * @param {Pane} pane
  */
 export function fitView(graph, pane) {
-  const height = Math.max(1, pane.height - pane.top - pane.bottom);
-  const k = clamp(Math.min(pane.width / graph.width, height / graph.height), MIN_ZOOM, MAX_FIT_ZOOM);
-  return { k, x: (pane.width - graph.width * k) / 2, y: pane.top + (height - graph.height * k) / 2 };
+  const k = clamp(Math.min(pane.width / graph.width, pane.height / graph.height), MIN_ZOOM, MAX_FIT_ZOOM);
+  return { k, x: (pane.width - graph.width * k) / 2, y: (pane.height - graph.height * k) / 2 };
 }
 
 /**
@@ -44,12 +43,12 @@ export function centerOn(view, rectangle, pane) {
 
 /** Move the view so that it shows as little empty space as possible. */
 function clampToGraph(view, graph, pane) {
-  const side = (at, size, from, to) =>
-    size * view.k <= to - from ? from + (to - from - size * view.k) / 2 : clamp(at, to - size * view.k, from);
+  const side = (at, size, room) =>
+    size * view.k <= room ? (room - size * view.k) / 2 : clamp(at, room - size * view.k, 0);
   return {
     k: view.k,
-    x: side(view.x, graph.width, 0, pane.width),
-    y: side(view.y, graph.height, pane.top, pane.height - pane.bottom),
+    x: side(view.x, graph.width, pane.width),
+    y: side(view.y, graph.height, pane.height),
   };
 }
 
@@ -59,7 +58,7 @@ export function zoomAt(view, factor, at) {
   return { k, x: at.x - ((at.x - view.x) * k) / view.k, y: at.y - ((at.y - view.y) * k) / view.k };
 }
 
-/** Return whether the whole rectangle is in the pane, with a margin; perhaps in its covered areas. */
+/** Return whether the whole rectangle is in the pane, with a margin. */
 export function isVisible(view, rectangle, pane, margin = 12) {
   const [left, top] = [rectangle.x * view.k + view.x, rectangle.y * view.k + view.y];
   const [right, bottom] = [left + rectangle.width * view.k, top + rectangle.height * view.k];
@@ -76,28 +75,3 @@ export function pinch(view, before, after) {
 const distance = ([one, other]) => Math.hypot(one.x - other.x, one.y - other.y);
 const midpoint = ([one, other]) => ({ x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 });
 const clamp = (number, least, most) => Math.min(Math.max(number, least), most);
-
-/**
- * Return the nearest rectangle in the direction of an arrow key. A distance aside counts more than one ahead.
- * @param {{id: number, x: number, y: number, width: number, height: number}[]} rectangles
- * @param {number} from id
- * @param {"ArrowLeft"|"ArrowRight"|"ArrowUp"|"ArrowDown"} key
- * @returns {number|undefined} id
- */
-export function findNeighbor(rectangles, from, key) {
-  const start = rectangles.find((rectangle) => rectangle.id === from);
-  if (!start) return undefined;
-  const [start_, best] = [centerOf(start), { cost: Infinity, id: undefined }];
-  for (const rectangle of rectangles) {
-    const candidate = centerOf(rectangle);
-    const [dx, dy] = [candidate.x - start_.x, candidate.y - start_.y];
-    const [ahead, aside] = key === "ArrowLeft" || key === "ArrowRight" ? [dx, dy] : [dy, dx];
-    const forwards = key === "ArrowRight" || key === "ArrowDown" ? ahead : -ahead;
-    if (forwards < 1 || rectangle.id === from) continue;
-    const cost = forwards + 3 * Math.abs(aside);
-    if (cost < best.cost) Object.assign(best, { cost, id: rectangle.id });
-  }
-  return best.id;
-}
-
-const centerOf = ({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2 });

@@ -2,23 +2,29 @@
 
 import { useLayoutEffect, useRef } from "../vendor/preact.js";
 
-/** Call the handler of a key (`handlers` by `event.key`) when it is pressed outside of fields and dialogs. */
-export function useKeys(handlers) {
+/**
+ * Call the handler of a key when it is pressed outside of fields and dialogs.
+ * @param {Object<string, () => void>} handlers by `event.key`
+ * @param {object} [options]
+ * @param {boolean} [options.comesFirst] whether others that listen to the same key, such as the shell, do
+ *   not get it
+ */
+export function useKeys(handlers, { comesFirst = false } = {}) {
   const latest = useRef(handlers);
   latest.current = handlers;
   // A layout effect runs before the page is painted, so that no early key press is lost.
   useLayoutEffect(() => {
     const handleKey = (event) => {
       const isTyping = event.target.closest?.("input, textarea, select, dialog, [contenteditable]");
-      if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (isTyping || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       const handler = latest.current[event.key];
       if (handler) {
         event.preventDefault();
         handler();
       }
     };
-    addEventListener("keydown", handleKey);
-    return () => removeEventListener("keydown", handleKey);
+    addEventListener("keydown", handleKey, comesFirst);
+    return () => removeEventListener("keydown", handleKey, comesFirst);
   }, []);
 }
 

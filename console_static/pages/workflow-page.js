@@ -165,11 +165,6 @@ function GraphView({ workflow, now, chosen, toggleStep, params, linkTo }) {
   const orientation = ["LR", "TB"].includes(params.dir) ? params.dir : NARROW.matches ? "TB" : "LR";
   const other = orientation === "TB" ? "LR" : "TB";
   return html`<div class="graph-view">
-    <p class="tools">
-      <a class="button" href=${linkTo({ dir: other })}>
-        ${orientation === "LR" ? "Top to bottom" : "Left to right"}
-      </a>
-    </p>
     <div class="picture">
       <${Graph}
         flow=${workflow.flow}
@@ -178,6 +173,9 @@ function GraphView({ workflow, now, chosen, toggleStep, params, linkTo }) {
         chosen=${chosen}
         onChoose=${toggleStep}
         now=${now}
+        tools=${html`<a class="button" href=${linkTo({ dir: other })}>
+          ${orientation === "LR" ? "Top to bottom" : "Left to right"}
+        </a>`}
       />
     </div>
   </div>`;

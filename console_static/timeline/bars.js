@@ -62,10 +62,9 @@ function DenseBars({ bars, waits, scale, end, name }) {
   const size = { top: TOP, height: THICKNESS, least: MIN_WIDTH };
   const paths = drawDenseBars(bars, { x: scale.x, end, ...size });
   const counts = paths.map(({ outcome, count }) => `${count.toLocaleString("en")} ${OUTCOME_WORDS[outcome]}`);
+  const all = `${name}: ${bars.length.toLocaleString("en")} runs (${counts.join(", ")})`;
   return html`<g>
-    <title>
-      ${`${name}: ${bars.length.toLocaleString("en")} runs (${counts.join(", ")})\nDrag along the axis to see them one by one`}
-    </title>
+    <title>${`${all}\nDrag along the axis to see them one by one`}</title>
     ${paths.map(
       ({ outcome, path }) => html`<path
         key=${outcome}

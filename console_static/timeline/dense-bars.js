@@ -1,6 +1,6 @@
 /**
- * Rows with very many bars, as a workflow has that loops: they are drawn as one path for each outcome, so that
- * a row takes no more of the document than a row has pixels. Pure.
+ * Rows with very many bars, as a workflow has that loops: they are drawn as one path for each outcome, so
+ * that a row takes no more of the document than it has pixels. Pure.
  */
 
 /** Rows with more bars than this in sight are dense. */

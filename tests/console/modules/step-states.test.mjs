@@ -1,4 +1,4 @@
-// The states of nodes, groups and edges; and the viewport.
+// The states of nodes, groups and edges.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,9 +15,6 @@ const {
   formatSubflowCounts,
   formatNodeTexts,
 } = await import(`${base}/graph/step-states.js`);
-const { centerOn, initialView, fitView, isVisible, findNeighbor, pinch, zoomAt } = await import(
-  `${base}/graph/viewport.js`
-);
 
 // 0 start, 1 a, 2 subflow, 3 b, 4 c, 5 subflow-end, 6 d, 7 end
 const flow = (extras = {}) => flowOf([["a", { ...extras, all: [["b"], ["c"]] }, "d"]]);
@@ -163,54 +160,4 @@ test("missing steps are pending", () => {
     FAILED: 0,
     STOPPED: 0,
   });
-});
-
-const pane = { width: 1000, height: 600, top: 40, bottom: 32 };
-
-test("all of a graph fits between what covers the pane; a large one is shown where it can be read", () => {
-  const view = fitView({ width: 2000, height: 300 }, pane);
-  assert.ok(view.k === 0.5 && view.x === 0);
-  assert.ok(view.y >= 40 && 300 * view.k + view.y <= 568);
-  const place = { x: 30_000, y: 10, width: 160, height: 60 };
-  const large = initialView({ width: 60_000, height: 100 }, pane, place);
-  assert.ok(large.k > 0.45 && isVisible(large, place, pane));
-  assert.equal(fitView({ width: 10, height: 10 }, pane).k <= 1.2, true);
-});
-
-test("what is under the pointer stays there when zooming, and between two fingers, too", () => {
-  const view = { x: 10, y: 20, k: 0.7 };
-  const at = { x: 300, y: 200 };
-  const under = (one, point) =>
-    [(point.x - one.x) / one.k, (point.y - one.y) / one.k].map((number) => number.toFixed(6));
-  assert.deepEqual(under(zoomAt(view, 1.5, at), at), under(view, at));
-  assert.ok(zoomAt(view, 1e9, at).k <= 2.5 && zoomAt(view, 1e-9, at).k > 0);
-  const [before, after] = [
-    [
-      { x: 100, y: 100 },
-      { x: 200, y: 100 },
-    ],
-    [
-      { x: 50, y: 150 },
-      { x: 250, y: 150 },
-    ],
-  ];
-  const pinched = pinch(view, before, after);
-  assert.equal(pinched.k, 1.4);
-  assert.deepEqual(under(pinched, { x: 150, y: 150 }), under(view, { x: 150, y: 100 }));
-  const middle = centerOn(view, { x: 0, y: 0, width: 100, height: 50 }, pane);
-  assert.deepEqual([middle.k, middle.x + 50 * 0.7, middle.y + 25 * 0.7], [0.7, 500, 300]);
-});
-
-test("arrow keys go to the nearest in their direction", () => {
-  const places = [
-    [1, 0, 0],
-    [2, 200, 0],
-    [3, 200, 100],
-    [4, 400, 90],
-  ].map(([id, x, y]) => ({ id, x, y, width: 100, height: 50 }));
-  assert.equal(findNeighbor(places, 1, "ArrowRight"), 2);
-  assert.equal(findNeighbor(places, 2, "ArrowDown"), 3);
-  assert.equal(findNeighbor(places, 3, "ArrowRight"), 4);
-  assert.equal(findNeighbor(places, 1, "ArrowLeft"), undefined);
-  assert.equal(findNeighbor(places, 9, "ArrowLeft"), undefined);
 });
