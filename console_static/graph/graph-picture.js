@@ -192,7 +192,7 @@ export function GraphPicture({
       }
       <svg
         ref=${svg}
-        class=${`graph-picture${drawn.isFar ? " is-painted" : ""}`}
+        class="graph-picture"
         role="group"
         tabindex="-1"
         aria-label=${`Graph of ${flow.name || "the flow"}`}

@@ -77,6 +77,7 @@ def test_the_document_holds_what_is_in_sight(graph: Page) -> None:
         assert count_elements(graph) < MOST_ELEMENTS
     expect(graph.locator(".graph-overview")).to_be_visible()
     assert graph.locator(".graph .node").count() < 10
+    expect(node(graph, 41).locator("text").first).to_be_hidden()  # too small to read
     graph.keyboard.press("0")
     expect(graph.locator(".graph-overview")).to_have_count(0)
     expect(graph.locator(".graph .node").nth(5)).to_be_visible()
