@@ -62,6 +62,7 @@ function App() {
   const [paused, setPaused] = useState(false);
   const [isHelpOpen, setIsHelpOpen] = useState(false);
   const searchInput = useRef(null);
+  const main = useRef(null);
   const installation = usePolledInstallation(access.token);
   const role = useRole(access.token);
   const report = useCallback((state) => {
@@ -75,6 +76,10 @@ function App() {
     if (live.state === "on" || live.state === "off") installation.refresh();
   }, [live.state]);
   useEffect(() => onUnauthorized(() => setAccess((previous) => ({ ...previous, isRefused: true }))), []);
+  useEffect(() => {
+    // The link that was clicked may be gone: people who use keys go on at the page, not at the top bar.
+    if (document.activeElement === document.body) main.current?.focus({ preventScroll: true });
+  }, [route.page, route.id]);
   useEffect(() => {
     document.title = [route.id.replace(/^workflow:/, "") || route.page, "lfr"].join(" · ");
   }, [route.page, route.id]);
@@ -134,7 +139,7 @@ function App() {
         ${
           access.isRefused
             ? html`<main><${TokenPage} onEnter=${signIn} /></main>`
-            : html`<main key=${access.token}>
+            : html`<main key=${access.token} ref=${main} tabindex="-1">
               <${Alarm} />
               <${PauseBanner} />
               <${ErrorBoundary} key=${route.page + route.id}><${Page} /><//>

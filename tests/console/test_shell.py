@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from lfr.operations.start import start_workflow
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation
 
@@ -45,6 +46,37 @@ def test_themes(installation: Installation, page: Page) -> None:
     page.emulate_media(color_scheme="light")
     page.get_by_role("button", name="Theme: as the system").wait_for()
     assert page.evaluate(GROUND) == light
+
+
+def test_focus_goes_to_the_page_when_its_link_is_gone(installation: Installation, page: Page) -> None:
+    start_workflow(installation.store, "A", workflow_id="focus")
+    page.goto(installation.url)
+    page.get_by_role("link", name="no name focus").click()
+    page.get_by_role("heading", name="focus", level=1).wait_for()
+    assert page.evaluate("document.activeElement.tagName") == "MAIN"
+    page.get_by_role("link", name="Events").click()  # this link stays, and keeps the focus
+    page.get_by_role("heading", name="Events", level=1).wait_for()
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Events"
+
+
+def test_paper_has_what_is_shown_and_nothing_to_click(installation: Installation, page: Page) -> None:
+    start_workflow(installation.store, "A", workflow_id="paper")
+    page.emulate_media(color_scheme="dark")
+    page.goto(installation.page("workflow:paper"))
+    page.get_by_role("button", name="Terminate").wait_for()
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.get_by_role("heading", name="paper", level=1)).to_be_visible()
+    expect(page.get_by_role("button", name="Terminate")).to_be_hidden()
+    expect(page.locator(".top")).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+
+
+def test_forced_colours_show_where_one_is(installation: Installation, page: Page) -> None:
+    page.emulate_media(forced_colors="active")
+    page.goto(f"{installation.url}/events")
+    current = page.locator(".top nav a[aria-current]")
+    expect(current).to_have_text("Events")
+    assert current.evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
 
 
 def test_an_address_that_leads_nowhere(installation: Installation, page: Page, guard: Guard) -> None:
