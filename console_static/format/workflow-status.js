@@ -36,7 +36,10 @@ export function describeStatus(workflow, now) {
     return [{ tone: "terminated", text }];
   }
   if (state === "FINISHED" && workflow.warning) {
-    return [{ tone: "terminating", text: `It finished, but ${isolateBidi(workflow.warning)}.` }];
+    const warning = isolateBidi(workflow.warning);
+    if (!workflow.steps.length)
+      return [{ tone: "done", text: `Only its input and its output remain: ${warning}.` }];
+    return [{ tone: "terminating", text: `It finished, but ${warning}.` }];
   }
   if (state !== "RUNNING") return [];
   /** @type {Sentence[]} */

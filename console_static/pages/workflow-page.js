@@ -52,22 +52,24 @@ export function WorkflowPage() {
 function WorkflowDetails({ workflow, facts, problem, refresh, params }) {
   const now = useNow(!hasEnded(workflow.state));
   const isLarge = useMemo(() => buildGraph(workflow.flow).tooLarge > 0, [workflow.flow]);
-  const defaultView = isLarge || NARROW.matches ? "steps" : "graph";
-  const view = Object.hasOwn(VIEWS, params.view ?? "") ? params.view : defaultView;
+  const isSummary = !workflow.steps.length; // of an item that has finished: its steps were deleted then
+  const views = isSummary ? { values: VIEWS.values, source: VIEWS.source } : VIEWS;
+  const defaultView = isSummary ? "values" : isLarge || NARROW.matches ? "steps" : "graph";
+  const view = Object.hasOwn(views, params.view ?? "") ? params.view : defaultView;
   const chosen = /^\d+$/.test(params.step ?? "") ? Number(params.step) : null;
   const linkTo = (changes) => buildAddress(workflowAddress(workflow.id), { ...params, ...changes });
   const toggleStep = (index) => navigate(linkTo({ step: index === chosen ? "" : index }), true);
   const step = chosen === null ? null : findStep(workflow, chosen);
   const keys = useMemo(() => {
-    const views = Object.keys(VIEWS).map((name, at) => [
+    const keyed = Object.keys(views).map((name, at) => [
       String(at + 1),
       () => navigate(linkTo({ view: name }), true),
     ]);
     return {
-      ...Object.fromEntries(views),
+      ...Object.fromEntries(keyed),
       Escape: () => chosen !== null && navigate(linkTo({ step: "" }), true),
     };
-  }, [workflow.id, params]);
+  }, [workflow.id, params, isSummary]);
   useKeys(keys);
 
   return html`<section class="page workflow">
@@ -75,7 +77,7 @@ function WorkflowDetails({ workflow, facts, problem, refresh, params }) {
     ${problem && html`<${ProblemMessage} problem=${problem} />`}
     <${StatusBanner} workflow=${workflow} now=${now} onChoose=${toggleStep} />
     <nav class="tabs views" aria-label="Views">
-      ${Object.entries(VIEWS).map(
+      ${Object.entries(views).map(
         ([name, label]) => html`<a
           key=${name}
           href=${linkTo({ view: name })}

@@ -163,6 +163,16 @@ const Items = ({ items }) => html`<section>
       )}
     </ul>`
   }
+  ${
+    items.latest?.length > 0 &&
+    html`<p>
+      Done last, with input and output:
+      ${items.latest.map((id) => [
+        " ",
+        html`<a key=${id} href=${workflowAddress(id)}>item ${id.slice(id.lastIndexOf(".") + 1)}</a>`,
+      ])}
+    </p>`
+  }
 </section>`;
 
 /** The stored flow that the step calls, and its child; without an id, that has not begun or has succeeded. */

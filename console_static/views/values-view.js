@@ -10,18 +10,11 @@ import { JsonView } from "../components/json-view.js";
 export function ValuesView({ workflow }) {
   const [values, setValues] = useState(null);
   const [problem, setProblem] = useState(null);
-  const last = workflow.steps.at(-1).index;
   useEffect(() => {
-    // The first and the last step have the workflow's input and output, in two small responses.
     let isStale = false;
     const ifCurrent = (apply) => (isStale ? undefined : apply());
-    Promise.all(
-      [workflow.steps[0].index, last].map((index) => getJson(apiPath(workflow.id, `/steps/${index}`))),
-    ).then(
-      ([start, end]) =>
-        ifCurrent(
-          () => (setValues({ input: start.input ?? start.output, output: end.output }), setProblem(null)),
-        ),
+    loadValues(workflow).then(
+      ({ input, output }) => ifCurrent(() => (setValues({ input, output }), setProblem(null))),
       (error) => ifCurrent(() => setProblem(error)),
     );
     return () => {
@@ -33,6 +26,14 @@ export function ValuesView({ workflow }) {
     if (!values) return html`<p class="loading">Loading …</p>`;
     return html`<${Values} values=${values} state=${workflow.state} name=${shortenId(workflow.id)} />`;
   }, [values, problem, workflow.state]);
+}
+
+/** The first and the last step have the workflow's input and output, in two small responses. */
+async function loadValues({ id, steps }) {
+  if (!steps.length) return getJson(apiPath(id, "")); // an item that has finished
+  const indices = [steps[0].index, steps.at(-1).index];
+  const [start, end] = await Promise.all(indices.map((index) => getJson(apiPath(id, `/steps/${index}`))));
+  return { input: start.input ?? start.output, output: end.output };
 }
 
 const Values = ({ values, state, name }) => html`<div class="values">

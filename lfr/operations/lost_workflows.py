@@ -1,8 +1,9 @@
-"""Says what is wrong with a workflow that cannot be loaded: there is none, or it is half lost."""
+"""Says why a workflow cannot be loaded: there is none, it is half lost, it is an item that has finished."""
 
 from __future__ import annotations
 
 from lfr.errors import Conflict, NotFound
+from lfr.operations.inspect.finished_item import find_finished_item
 from lfr.store.redis.connection import Connection
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import has_remains
@@ -16,6 +17,13 @@ def missing_workflow(connection: Connection, id: str) -> NotFound:
         return NotFound(f"the flow of {id} is gone from Redis", hint=hint)
     if has_remains(connection, id):
         return NotFound(f"the record of {id} is gone from Redis", hint=hint)
+    if (item := find_finished_item(connection, id)) is not None:
+        remains = (
+            f"lfr inspect {id} shows"
+            if item.is_of_iteration
+            else f"lfr inspect {item.id.parent} {item.id.index} shows"
+        )
+        return NotFound(item.explain(), hint=f"{remains} its input and its output")
     return NotFound(f"there is no workflow {id}", hint="lfr list shows the workflows")
 
 

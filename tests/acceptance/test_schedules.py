@@ -51,8 +51,9 @@ OVERLAPS = ("skip", "allow", "queue", "terminate")
 
 
 def texts() -> list[str]:
-    """Return a thousand flows with schedules of all kinds; none occurs so often that outcomes are dropped."""
-    chance = random.Random(7)
+    """Return a thousand flows with schedules of all kinds; none occurs so often that outcomes are dropped.
+    LFR_SCHEDULES_SEED makes others."""
+    chance = random.Random(int(os.environ.get("LFR_SCHEDULES_SEED", "7")))
     flows: list[str] = []
     for number in range(1000):
         weekly = f"{chance.randrange(60)} {chance.randrange(24)} * * {chance.randrange(7)}"

@@ -13,10 +13,11 @@ import redis
 
 from lfr.config.settings import Settings
 from lfr.engine.transition import FactKind
-from lfr.errors import BadInput, Conflict
+from lfr.errors import BadInput, Conflict, NotFound
 from lfr.flow import Flow
 from lfr.operations.complete_task import complete_task
-from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.explain.explanation import explain_workflow
+from lfr.operations.inspect.workflow import inspect_step, inspect_workflow, list_history
 from lfr.operations.intervene import restart_workflow, terminate_workflow
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
@@ -111,7 +112,9 @@ def test_outputs_in_the_order_of_the_items(store: Store, lifecycle: Stepper, wor
     workflow = inspect_workflow(store, id)
     assert workflow["state"] == "FINISHED"
     assert workflow["output"] == {"was": [{"was": number} for number in (1, 2, 3, 4, 5)]}
-    assert workflow["steps"][1]["items"] == {"total": 5, "done": 5, "running": 0, "failed": 0, "open": []}
+    items = workflow["steps"][1]["items"]
+    assert items.pop("latest") == [f"{id}/1.{number}" for number in (4, 3, 2, 0, 1)]
+    assert items == {"total": 5, "done": 5, "running": 0, "failed": 0, "open": []}
 
 
 def test_what_an_item_leaves_behind(
@@ -123,6 +126,40 @@ def test_what_an_item_leaves_behind(
     assert set(client.scan_iter(match="workflow:*")) == remaining
     assert client.zcard("workflows:all") == 1
     assert client.xlen("workflows:dead") == 0
+
+
+def test_an_item_that_has_finished_can_be_looked_at(store: Store, lifecycle: Stepper, worker: Worker) -> None:
+    id = start_workflow(store, "@flow many\n* { a -> b }", [{"n": 1}, {"n": 2}, {"n": 3}]).id
+    process_all(lifecycle)
+    first = next(task for task in worker.open_tasks() if task["workflow"] == f"{id}/1.0")
+    worker.take(first)
+    process_all(lifecycle)
+    worker.take(next(task for task in worker.open_tasks() if task["workflow"] == f"{id}/1.0"))
+    process_all(lifecycle)
+    item = inspect_workflow(store, f"{id}/1.0", history=True, flow=True)
+    assert (item["state"], item["parent"], item["name"], item["steps"]) == ("FINISHED", id, "many", [])
+    assert (item["input"], item["output"]) == ({"n": 1}, {"was": {"was": {"n": 1}}})
+    fact = next(fact for fact in list_history(store, id) if fact["event"] == "ended" and fact["item"] == 0)
+    assert item["started"] <= item["ended"] == fact["at"]
+    assert item["warning"].startswith(f"item 0 of step 1 of {id} finished at {item['ended'][:19]}Z; ")
+    assert [fact["event"] for fact in item["history"]] == ["finished"]
+    assert list_history(store, f"{id}/1.0") == item["history"]
+    assert [step.get("name") for step in item["flow"]["steps"]][2:4] == ["a", "b"]
+    for look in (lambda: inspect_step(store, f"{id}/1.0", 2), lambda: explain_workflow(store, f"{id}/1.0")):
+        with pytest.raises(NotFound, match=f"item 0 of step 1 of {id} finished at .*were deleted then"):
+            look()
+    with pytest.raises(NotFound, match="there is no workflow"):
+        inspect_workflow(store, f"{id}/1.7")
+    terminate_workflow(store, id)
+    process_all(lifecycle)
+    assert inspect_workflow(store, f"{id}/1.0")["output"] == {"was": {"was": {"n": 1}}}
+    restart_workflow(store, id)
+    finish(lifecycle, worker)
+    assert inspect_workflow(store, id)["steps"][1]["items"]["latest"][-1] == f"{id}/1.0"
+    for number in range(3):
+        item = inspect_workflow(store, f"{id}/1.{number}")
+        assert item["input"] == {"n": number + 1}
+        assert item["output"] == inspect_workflow(store, id)["output"][number]
 
 
 def test_items_of_items(store: Store, lifecycle: Stepper, worker: Worker) -> None:

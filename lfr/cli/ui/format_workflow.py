@@ -116,6 +116,8 @@ def _missing_workers(terminal: Terminal, steps: Sequence[Mapping[str, Any]]) -> 
 
 
 def _open_items(terminal: Terminal, items: Mapping[str, Any] | None) -> Iterator[str]:
+    if items and items["latest"]:
+        yield f"\nthe item that was done last, with its input and output: {items['latest'][0]}"
     if not items or not items["open"]:
         return
     yield "\nitems that have begun and are not done, each with steps of its own to inspect:"

@@ -21,6 +21,9 @@ from lfr.values.times import MAX_TIME_MS, parse_timestamp
 _MAX_CHANGES: Final = 20
 """How many changes by hand are described."""
 
+_MAX_LATEST: Final = 20
+"""Of how many items that are done a state has the numbers."""
+
 _STATE_AFTER: Final = {
     FactKind.STARTED: StepState.RUNNING,
     FactKind.ENDED: StepState.DONE,
@@ -44,14 +47,15 @@ class BadHistoryState(ValueError):
 
 @dataclass(slots=True)
 class Round:
-    """One run through the items of a step: its number, how many items are done, and the states of those that
-    have begun and are not, by their numbers.
+    """One run through the items of a step: its number, how many items are done, the numbers of the 20 that
+    were done last, and the states of those that have begun and are not done, by their numbers.
 
     A loop that comes back to an iterated step begins another round, with new items.
     """
 
     number: int = 1
     done: int = 0
+    latest: list[int] = field(default_factory=list)
     open: dict[int, StepState] = field(default_factory=dict)
 
     def stop(self) -> None:
@@ -132,6 +136,7 @@ class HistoryState:
         if state is StepState.DONE:
             round.open.pop(item, None)
             round.done += 1
+            round.latest = [*round.latest, item][-_MAX_LATEST:]
         else:
             round.open[item] = state
 
@@ -151,7 +156,7 @@ class HistoryState:
             "steps": {str(index): step for index, step in self.steps.items()},
             "items": {
                 str(index): {
-                    **{"round": round.number, "done": round.done},
+                    **{"round": round.number, "done": round.done, "latest": list(round.latest)},
                     "open": {str(item): state.value for item, state in round.open.items()},
                 }
                 for index, round in self.rounds.items()
@@ -252,7 +257,9 @@ def _parse_step(data: Json) -> dict[str, Any]:
 def _parse_round(data: Json) -> Round:
     states = {number: _member({"state": state}, "state", _STATE) for number, state in _numbered(data, "open")}
     open = {number: StepState(state) for number, state in states.items()}
-    return Round(_member(data, "round", _COUNT), _member(data, "done", _COUNT), open)
+    latest = [_member({"latest": number}, "latest", _COUNT) for number in _member(data, "latest", LIST)]
+    number, done = (_member(data, name, _COUNT) for name in ("round", "done"))
+    return Round(number, done, latest[-_MAX_LATEST:], open)
 
 
 def _parse_change(data: Json) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def add_items(
     """Add the key `items` to the descriptions in `steps`, by index, of iterated steps that have started.
 
     Its keys: total (None as long as the list is not loaded); done, running, failed: how many items of those
-    that have begun; open: id and state of up to 100 that have begun and are not done, failed ones first.
+    that have begun; latest: the ids of the 20 that were done last, the latest first; open: id and state of up
+    to 100 that have begun and are not done, failed ones first.
     """
     iterated = [
         index
@@ -109,6 +110,7 @@ def _describe_items(id: str, index: int, round: Round) -> dict[str, Any]:
         "done": round.done,
         "running": states.count(StepState.RUNNING),
         "failed": states.count(StepState.FAILED),
+        "latest": [str(ItemId(id, index, item, round.number)) for item in reversed(round.latest)],
         "open": [
             {"id": str(ItemId(id, index, item, round.number)), "state": round.open[item].value}
             for item in open_items[:MAX_OPEN_ITEMS]

@@ -8,8 +8,15 @@ from typing import Any, Final
 from lfr.engine.pauses import Pauses
 from lfr.errors import BadInput, NotFound
 from lfr.flow import Flow
+from lfr.item_ids import is_item
 from lfr.language.reachability import explain_unfinished
 from lfr.operations.inspect.evidence import load_step_evidence
+from lfr.operations.inspect.finished_item import (
+    FinishedItem,
+    describe_end,
+    describe_finished_item,
+    find_finished_item,
+)
 from lfr.operations.inspect.history_state import HistoryState, describe_history, summarize_removed
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
@@ -83,10 +90,13 @@ def inspect_workflow(
     With `history` also history, as `describe_history` returns it; with `flow` also flow, as `Flow.to_dict`
     returns it; with `size` also bytes, as `measure_workflows` returns them. Without `values`, leave out
     what may be large: input and output, parameters, literals of more than a few words, match, and all but
-    the beginning of a reason. Raises BadInput for the id, and NotFound.
+    the beginning of a reason. An item that has finished is described without steps, see
+    `describe_finished_item`. Raises BadInput for the id, and NotFound.
     """
     id = parse_workflow_id(id)
     with store.connect() as connection:
+        if (item := _find_finished_item(connection, id)) is not None:
+            return _describe_item(connection, item, history=history, values=values, flow=flow)
         record = require_record(connection, id)
         own_flow = require_flow(connection, id)
         whole = read_whole_history(connection, id)
@@ -165,7 +175,9 @@ def read_flow_text(store: Store, id: str) -> str:
     Raises BadInput for the id, and NotFound."""
     id = parse_workflow_id(id)
     with store.connect() as connection:
-        record = require_record(connection, id)
+        item = _find_finished_item(connection, id)
+        record = require_record(connection, id) if item is None else item.parent
+        id = record.id
         for _ in range(record.reference.count("/")):  # an item runs a part of the flow of its parent
             id = id.rpartition("/")[0]
         return load_text(connection, id)
@@ -175,6 +187,8 @@ def read_flow(store: Store, id: str) -> Flow:
     """Read the flow of a workflow; of an item, its part. Raises BadInput for the id, and NotFound."""
     id = parse_workflow_id(id)
     with store.connect() as connection:
+        if (item := _find_finished_item(connection, id)) is not None:
+            return item.parent_flow.part(item.id.index)
         require_record(connection, id)
         return require_flow(connection, id)
 
@@ -189,10 +203,32 @@ def list_history(store: Store, id: str, *, since: str = "") -> list[dict[str, An
         raise BadInput(f"since is {since[:40]!r}, which is no time", hint="as 2026-01-31T18:00:00Z")
     id = parse_workflow_id(id)
     with store.connect() as connection:
+        if (item := _find_finished_item(connection, id)) is not None:
+            return describe_end(item) if item.ended_ms > since_ms else []
         require_record(connection, id)
         if since:
             return describe_history(read_history_since(connection, id, max(0, since_ms)), since_ms)
         return describe_history(read_whole_history(connection, id))
+
+
+def _find_finished_item(connection: Connection, id: str) -> FinishedItem | None:
+    """Return an item of an iteration that has finished; None if it is something else, or has a record."""
+    if not is_item(id) or load_records(connection, [id])[0] is not None:
+        return None
+    item = find_finished_item(connection, id)
+    return item if item is not None and item.is_of_iteration else None
+
+
+def _describe_item(
+    connection: Connection, item: FinishedItem, *, history: bool, values: bool, flow: bool
+) -> dict[str, Any]:
+    workflow = describe_finished_item(connection, item, values=values)
+    if not history:
+        del workflow["history"]
+    if flow:
+        part = item.parent_flow.part(item.id.index)
+        workflow["flow"] = part.to_dict() if values else _outline(part)
+    return workflow
 
 
 def require_record(connection: Connection, id: str) -> Record:

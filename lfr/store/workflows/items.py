@@ -2,7 +2,8 @@
 
 Everything is read under the watch of the parent, and written in one transaction with the parent's record. The
 workflow of an item that has succeeded is deleted: its output is stored with the parent, and the parent's
-history tells when it ran. The workflow of an item that has failed stays, because a restart continues it.
+history tells when it ran (`lfr.operations.inspect.finished_item` describes it from that). The workflow of an
+item that has failed stays, because a restart continues it.
 """
 
 from __future__ import annotations
@@ -96,6 +97,12 @@ def load_item_outputs(
     if None in outputs:
         raise ItemsMissing(f"outputs of step {index} of {workflow}")
     return [decode_json(output) for output in outputs]
+
+
+def load_item_output(connection: Connection, workflow: str, index: int, number: int) -> Json:
+    """Return the output of an item that has succeeded, while others run; None: it is not there. (HGET)"""
+    output = connection.call("HGET", keys.items(workflow, index), f"o{number}")
+    return None if output is None else decode_json(output)
 
 
 def load_open_items(connection: Connection, workflow: str, index: int, counts: ItemCounts) -> list[ItemId]:

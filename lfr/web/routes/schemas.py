@@ -136,6 +136,7 @@ _ITEMS: Final = object_schema(
         "done": INTEGER,
         "running": INTEGER,
         "failed": INTEGER,
+        "latest": array(TEXT),
         "open": array(object_schema({"id": TEXT, "state": STEP_STATE})),
     }
 )

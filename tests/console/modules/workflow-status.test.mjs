@@ -33,6 +33,15 @@ test("a finished workflow has no sentence", () => {
   assert.match(describeStatus(workflow("TERMINATED"), now)[0].text, /Restart continues it/);
 });
 
+test("an item that has finished says what remains of it", () => {
+  const warning = "item 3 of step 1 of workflow:x finished at 10:00Z; its steps were deleted then";
+  const [{ tone, text }] = describeStatus(workflow("FINISHED", [], { warning }), now);
+  assert.deepEqual(
+    [tone, text.replace(/[\u2066-\u2069]/gu, "")],
+    ["done", `Only its input and its output remain: ${warning}.`],
+  );
+});
+
 test("the first failure with its reason, and the number of others", () => {
   const steps = [
     step(1, { state: "DONE" }),

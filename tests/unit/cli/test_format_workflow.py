@@ -88,7 +88,7 @@ def test_a_resource_is_titled_by_its_operation_and_its_last_part() -> None:
 
 def test_some_of_many_items_are_shown() -> None:
     opened = [{"id": f"workflow:x/1.{n}", "state": "RUNNING" if n else "FAILED"} for n in range(100)]
-    items = {"total": 5000, "done": 3000, "running": 999, "failed": 1, "open": opened}
+    items = {"total": 5000, "done": 3000, "running": 999, "failed": 1, "latest": [], "open": opened}
     steps = [
         step(1, name="a", base="a", state="RUNNING", attempt=1, items=items),
         step(2, name="b", base="b"),
@@ -121,7 +121,7 @@ def test_a_step_that_waits_says_for_what() -> None:
 
 def test_a_step_that_no_worker_does_says_so() -> None:
     since = (datetime.now(UTC) - timedelta(minutes=12, seconds=5)).isoformat()
-    items = {"total": 7, "done": 2, "running": 5, "failed": 0, "open": []}
+    items = {"total": 7, "done": 2, "running": 5, "failed": 0, "latest": [], "open": []}
 
     def waiting(index: int, task: str, **facts: Any) -> dict[str, Any]:
         wait = {"until": None, "worker": task, "message": f"no live worker does {task}", "hint": "start\none"}
