@@ -21,9 +21,9 @@ from lfr.store.notices import (
     give_up_commands,
     lease_commands,
     read_recipients,
+    report_test_commands,
     sent_commands,
     take_due,
-    tested_commands,
 )
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
 from lfr.store.totals import NewTotals
@@ -165,7 +165,7 @@ class Deliveries:
         notice, recipient = queued.notice, queued.recipient
         reason = printable(str(failure)) if failure else ""
         if notice.is_test:
-            return tested_commands(queued, reason)
+            return report_test_commands(queued, reason)
         if failure is None:
             LOGGER.info("%s has got the notice %s", recipient, notice.id)
             numbers["sent", notice.rule] += 1

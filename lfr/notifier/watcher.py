@@ -186,14 +186,16 @@ class Watcher:
         """Return the notices of new dead letters, and the command that notes that they were looked at. Those
         that were there at the first look are old. (XINFO, XREVRANGE; HSET)"""
         rules = [rule for rule in self._rules.values() if Trigger.DEAD_LETTER in rule.triggers]
-        last_id = read_last_id(connection, keys.DEAD_LETTERS) if rules else ""
-        if not rules or (cursor or b"").decode() == last_id:
+        if not rules:
+            return [], []
+        last_id = read_last_id(connection, keys.DEAD_LETTERS) or FIRST_ID
+        if cursor is not None and cursor.decode() == last_id:
             return [], []
         noted: list[Command] = [("HSET", keys.NOTICE_CONDITIONS, _CURSOR, last_id)]
         if cursor is None:
             return [], noted
         entries = read_newest(connection, keys.DEAD_LETTERS, count=_MAX_DEAD_LETTERS)
-        after = StreamId.parse(cursor.decode() or FIRST_ID)
+        after = StreamId.parse(cursor.decode())
         count = sum(StreamId.parse(entry.id) > after for entry in entries)
         if not count:
             return [], noted

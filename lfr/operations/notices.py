@@ -29,7 +29,7 @@ from lfr.values.checks import suggestion
 _POLL_SECONDS: Final = 0.1
 
 TEST_SECONDS: Final = 60.0
-"""How long a test waits for its recipients: longer than any of them may take."""
+"""How long a test waits for its recipients: longer than most of them may take."""
 
 _COUNTS: Final = ("sent", "counted", "failed", "given_up", "dropped")
 

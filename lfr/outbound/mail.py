@@ -100,7 +100,10 @@ def make_message(notice: Notice, sender: str, address: str, at_ms: int) -> Email
     digest = hashlib.sha256(f"{notice.id} {address}".encode()).hexdigest()[:32]
     message["Message-ID"] = f"<{digest}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answers by machines
-    lines = [f"{name}: {_text(value)}" for name, value in message_body(notice, at.isoformat()).items()]
+    lines = [
+        f"{name}: {_text(value)}"
+        for name, value in message_body(notice, at.isoformat(timespec="milliseconds")).items()
+    ]
     message.set_content(notice.text + "\n\n" + "\n".join(lines) + "\n")
     return message
 

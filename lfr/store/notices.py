@@ -211,7 +211,7 @@ def give_up_commands(queued: QueuedNotice, reason: str, now_ms: int) -> list[Com
     ]
 
 
-def tested_commands(queued: QueuedNotice, reason: str) -> list[Command]:
+def report_test_commands(queued: QueuedNotice, reason: str) -> list[Command]:
     """Return the commands that remove a test, and note how it went; an empty reason: well. (RPUSH, EXPIRE)"""
     key = keys.notice_test(queued.notice.id)
     result = json.dumps({"recipient": queued.recipient, "problem": reason or None})

@@ -31,6 +31,7 @@ from lfr.web.routes import (
     flows,
     latches,
     live,
+    notices,
     pauses,
     runs,
     schedules,
@@ -64,6 +65,7 @@ _RESOURCES = (
     waits,
     tasks,
     pauses,
+    notices,
     schedules,
     tokens,
 )

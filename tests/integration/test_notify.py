@@ -321,11 +321,13 @@ def test_a_schedule_with_a_problem_gives_a_notice(
     assert (body["schedule"], body["hint"]) == ("nightly-f", "lfr schedule show nightly-f")
 
 
+@pytest.mark.parametrize("old", [0, 1])
 def test_dead_letters_give_one_notice_but_not_the_old_ones(
-    store: Store, client: redis.Redis, stepper: Make, receiver: WebhookServer
+    store: Store, client: redis.Redis, stepper: Make, receiver: WebhookServer, old: int
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
-    append(client, kind="end-task", workflow="nonsense")
+    for _ in range(old):
+        append(client, kind="end-task", workflow="nonsense")
     settle(client, lifecycle)
     notifier = Notifier(store, stepper, receiver.url, {"when": "dead-letter"})
     for _ in range(2):
