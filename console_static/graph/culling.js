@@ -3,13 +3,18 @@
  * Pure.
  */
 
-/** With more nodes than this in sight, a canvas shows them (overview.js). */
-export const MAX_DRAWN_NODES = 240;
+import { READABLE_ZOOM } from "./viewport.js";
+
+/**
+ * With more nodes than this in sight, a canvas shows them (overview.js): later if all their texts can be
+ * read.
+ */
+const MAX_DRAWN_NODES = { readable: 300, other: 160 };
 /** With more edges than this in sight, they are one path without arrow heads. */
 export const MAX_DRAWN_EDGES = 500;
 
 /** What is drawn beyond each side of the pane, as a share of its width or height. */
-const MARGIN = 0.3;
+const MARGIN = 0.2;
 /** The drawn area may be this much wider than a new one would be. */
 const SLACK = 1.6;
 
@@ -48,6 +53,12 @@ export function chooseDrawnArea(previous, view, pane) {
     previous.width * previous.height <= area.width * area.height * SLACK;
   return isKept ? previous : area;
 }
+
+/**
+ * Return how many nodes may be in sight before a canvas shows them.
+ * @param {{k: number}} view
+ */
+export const chooseMostNodes = ({ k }) => MAX_DRAWN_NODES[k >= READABLE_ZOOM ? "readable" : "other"];
 
 function contains(outer, inner) {
   return (

@@ -64,7 +64,7 @@ export function GraphPicture({
     [graph, stepIndex],
   );
   const rectangles = useMemo(
-    () => graph.nodes.map((node) => ({ ...arranged.nodes.get(node.id), id: node.id })),
+    () => graph.nodes.map(({ id, title }) => ({ ...arranged.nodes.get(id), id, title })),
     [arranged],
   );
   const [isHintShown, showHint] = useHint();

@@ -11,8 +11,11 @@ export const LEAST = {
   picture: { FAILED: 9, RUNNING: 7, STOPPED: 6, other: 1.5 },
   map: { FAILED: 4, RUNNING: 3, STOPPED: 3, other: 1 },
 };
-/** From this size on, the box of a failed step has a cross. */
+/** From this size on, the box of a failed step has a cross; from this height on, it has a title instead. */
 const CROSS_FROM = 7;
+const CROSS_TO = 22;
+/** Titles are painted from this zoom on, in this size of letters at full size, in nodes of this width. */
+const TITLE = { zoom: 0.4, size: 13, width: 40, inset: 12 };
 /** The boxes of subflows that are lower than this, in pixels, are left out. */
 const LEAST_FRAME = 8;
 const LEAST_RING = 9;
@@ -21,7 +24,7 @@ const LEAST_RING = 9;
  * @typedef {import("./culling.js").Rectangle} Rectangle
  *
  * @typedef {object} Painting
- * @property {{state: string|null, nodes: Rectangle[]}[]} layers in the order of painting
+ * @property {{state: string|null, nodes: (Rectangle & {title: string})[]}[]} layers in the order of painting
  * @property {Rectangle[]} frames the boxes of open subflows
  * @property {any} edges a Path2D of the edges that the workflow has not passed, null without edges
  * @property {any} passed a Path2D of those that it has
@@ -32,11 +35,13 @@ const LEAST_RING = 9;
  * @property {string} passed of edges that the workflow has passed
  * @property {string} ground behind the graph
  * @property {string} accent of rings around nodes
+ * @property {string} text on what is neither done nor running nor failed
+ * @property {string} font the family of the letters
  */
 
 /**
  * Group nodes by their state, in the order of painting.
- * @param {(Rectangle & {id: number})[]} nodes
+ * @param {(Rectangle & {id: number, title: string})[]} nodes
  * @param {Map<number, string|null>} states by id
  */
 export function sortForPainting(nodes, states) {
@@ -65,6 +70,7 @@ export function paintGraph(context, painting, { view, pane, tones, least, ringed
   for (const { state, nodes } of painting.layers) {
     const size = least[state] ?? least.other;
     for (const node of nodes) paintNode(context, toPane(node, view, size), { state, pane, tones });
+    if (view.k >= TITLE.zoom) paintTitles(context, nodes, { state, view, pane, tones });
   }
   context.strokeStyle = tones.accent;
   context.lineWidth = 3;
@@ -111,7 +117,21 @@ function paintNode(context, place, { state, pane, tones }) {
   }
   context.fillStyle = state === null ? tones.line : tones.states[state];
   context.fillRect(x, y, width, height);
-  if (state === "FAILED" && Math.min(width, height) >= CROSS_FROM) paintCross(context, place, tones.ground);
+  const hasCross = state === "FAILED" && Math.min(width, height) >= CROSS_FROM && height < CROSS_TO;
+  if (hasCross) paintCross(context, place, tones.ground);
+}
+
+function paintTitles(context, nodes, { state, view, pane, tones }) {
+  const isStrong = state !== null && tones.states[state] !== tones.line;
+  context.fillStyle = isStrong ? tones.ground : tones.text;
+  context.font = `600 ${TITLE.size * view.k}px ${tones.font}`;
+  context.textBaseline = "middle";
+  for (const node of nodes) {
+    const place = toPane(node, view, 0);
+    if (node.width < TITLE.width || isOutside(place, pane)) continue;
+    const [left, width] = [place.x + TITLE.inset * view.k, place.width - 2 * TITLE.inset * view.k];
+    context.fillText(node.title, left, place.y + place.height / 2, width);
+  }
 }
 
 function paintCross(context, { x, y, width, height }, colour) {

@@ -39,6 +39,8 @@ function readTones(element) {
     passed: read("done"),
     ground: read("surface"),
     accent: read("accent"),
+    text: read("text"),
+    font: getComputedStyle(document.documentElement).getPropertyValue("--sans") || "sans-serif",
   };
   probe.remove();
   return tones;

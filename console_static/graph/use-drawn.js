@@ -1,9 +1,9 @@
 /** What of a graph is in the document. It changes when the view has moved far enough. */
 
 import { useLayoutEffect, useMemo, useRef, useState } from "../vendor/preact.js";
-import { MAX_DRAWN_NODES, chooseDrawnArea, measurePath, overlaps } from "./culling.js";
+import { chooseDrawnArea, chooseMostNodes, findAreaInSight, measurePath, overlaps } from "./culling.js";
 
-const NONE = new Set();
+const NOTHING = { ids: new Set(), groups: [], blocks: [], edges: [] };
 
 /**
  * Return what of the graph is to be in the document: what is in sight, and the nodes that are kept in any
@@ -19,28 +19,32 @@ const NONE = new Set();
 export function useDrawn(actions, arranged, rectangles, kept) {
   const { graph } = arranged;
   const latest = useRef(null);
-  const [area, setArea] = useState(null);
+  const [shown, setShown] = useState(null);
   useLayoutEffect(
     () =>
       actions.watch((view, pane) => {
-        latest.current = chooseDrawnArea(latest.current, view, pane);
-        setArea(latest.current);
+        const area = chooseDrawnArea(latest.current, view, pane);
+        if (area === latest.current) return;
+        latest.current = area;
+        setShown({ area, sight: findAreaInSight(view, pane), most: chooseMostNodes(view) });
       }),
     [],
   );
   const extents = useMemo(() => arranged.edges.map((path) => (path ? measurePath(path) : null)), [arranged]);
   const inSight = useMemo(() => {
-    const isIn = (rectangle) => area !== null && rectangle && overlaps(rectangle, area);
-    const nodes = rectangles.filter(isIn);
-    if (nodes.length > MAX_DRAWN_NODES) return { isFar: true, ids: NONE, groups: [], blocks: [], edges: [] };
+    if (!shown) return { ...NOTHING, isFar: false };
+    const { area, sight, most } = shown;
+    if (rectangles.filter((rectangle) => overlaps(rectangle, sight)).length > most)
+      return { ...NOTHING, isFar: true };
+    const isIn = (rectangle) => rectangle && overlaps(rectangle, area);
     return {
       isFar: false,
-      ids: new Set(nodes.map(({ id }) => id)),
+      ids: new Set(rectangles.filter(isIn).map(({ id }) => id)),
       groups: graph.groups.filter((group) => isIn(arranged.groups.get(group.id))),
       blocks: arranged.blocks.filter(isIn),
       edges: [...extents.keys()].filter((place) => isIn(extents[place])),
     };
-  }, [arranged, rectangles, area]);
+  }, [arranged, rectangles, shown]);
   return useMemo(
     () => ({ ...inSight, nodes: graph.nodes.filter(({ id }) => inSight.ids.has(id) || kept.includes(id)) }),
     [inSight, ...kept],

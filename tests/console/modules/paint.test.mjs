@@ -7,8 +7,8 @@ const { LEAST, paintGraph, sortForPainting } = await import(`${process.env.LFR_C
 
 const tones = {
   states: {
-    PENDING: "grey",
-    SKIPPED: "grey",
+    PENDING: "line",
+    SKIPPED: "line",
     DONE: "green",
     STOPPED: "violet",
     RUNNING: "blue",
@@ -18,19 +18,33 @@ const tones = {
   passed: "dark green",
   ground: "white",
   accent: "accent",
+  text: "text",
+  font: "sans-serif",
 };
 
 /** A context that records which boxes are filled in which colour. */
 function recorder() {
-  const filled = [];
+  const [filled, written] = [[], []];
   return new Proxy(
-    { filled, fillRect: (...box) => filled.push([context.fillStyle, ...box]) },
+    {
+      filled,
+      written,
+      fillRect: (...box) => filled.push([context.fillStyle, ...box]),
+      fillText: (text) => written.push([context.fillStyle, text]),
+    },
     { get: (target, name) => target[name] ?? (() => {}) },
   );
 }
 let context;
 
-const nodes = Array.from({ length: 1000 }, (_, id) => ({ id, x: id * 250, y: 0, width: 200, height: 60 }));
+const nodes = Array.from({ length: 1000 }, (_, id) => ({
+  id,
+  title: `s${id}`,
+  x: id * 250,
+  y: 0,
+  width: 200,
+  height: 60,
+}));
 const paint = (states, view, pane = { width: 1000, height: 400 }) => {
   context = recorder();
   const painting = { layers: sortForPainting(nodes, states), frames: [], edges: null, passed: null };
@@ -52,4 +66,14 @@ test("what is out of sight is not painted; steps without a state have no colour 
   const filled = paint(new Map(), { x: -250 * 100, y: 0, k: 1 });
   assert.ok(filled.length <= 6, `${filled.length} boxes`);
   assert.deepEqual(new Set(filled.map(([colour]) => colour)), new Set(["line"]));
+});
+
+test("titles are painted where they can be read, and stand out from their boxes", () => {
+  const states = new Map(nodes.map(({ id }) => [id, id ? "PENDING" : "FAILED"]));
+  paint(states, { x: 0, y: 0, k: 0.3 });
+  assert.deepEqual(context.written, []);
+  paint(states, { x: 0, y: 0, k: 0.5 });
+  assert.ok(context.written.length < 12, "only those in sight");
+  assert.deepEqual(context.written.at(0), ["text", "s1"]);
+  assert.deepEqual(context.written.at(-1), ["white", "s0"]);
 });
