@@ -130,8 +130,8 @@ export function describeEvidence(attempt) {
     escapeControls(where),
     delivery > 1 ? `delivery ${delivery}` : "",
     started && ended ? `took ${formatDuration(Date.parse(ended) - Date.parse(started))}` : "",
-    cpu === null ? "" : `processor ${formatDuration(1000 * cpu)}`,
-    peak === null ? "" : `process up to ${(peak / 2 ** 20).toFixed(1)} MiB`,
+    cpu === null ? "" : `CPU ${formatDuration(1000 * cpu)}`,
+    peak === null ? "" : `memory up to ${(peak / 2 ** 20).toFixed(1)} MiB`,
   ]
     .filter(Boolean)
     .join(", ");

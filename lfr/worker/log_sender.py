@@ -52,18 +52,17 @@ class LogSender:
             self._send(logs)
 
     def _send(self, logs: set[AttemptLog]) -> None:
-        for log in logs:
-            try:
-                number, commands = log.unsent()
-                with self._store.connect() as connection:
+        """Send the lines of these logs; of those that cannot be sent now, later."""
+        waiting = set(logs)
+        try:
+            with self._store.connect() as connection:
+                for log in logs:
+                    number, commands = log.unsent()
                     connection.execute(commands)
-                log.confirm(number)
-            except (Unreachable, Refused) as error:
-                LOGGER.warning("%s; lines of tasks wait", error)
-                self.add_again(log)
-
-    def add_again(self, log: AttemptLog) -> None:
-        """Try to send the lines of this log again."""
-        with self._lock:
-            self._logs.add(log)
-        self._has_logs.set()
+                    log.confirm(number)
+                    waiting.discard(log)
+        except (Unreachable, Refused) as error:
+            LOGGER.warning("%s; lines of %d tasks wait", error, len(waiting))
+            with self._lock:
+                self._logs |= waiting
+            self._has_logs.set()

@@ -389,7 +389,7 @@ def test_the_panel_shows_what_a_task_writes_while_it_writes_it(
     expect(log.locator("summary")).to_contain_text("process 7 on pi <i>")
     write([1_700_000_000_000, "traceback", "ValueError: two"], started=1000, ended=4000, cpu_seconds=0.5)
     expect(lines.locator(".log-line.tone-failed")).to_contain_text("ValueError: two")
-    expect(log.locator("summary")).to_contain_text("took 3.0 s, processor 0.5 s")
+    expect(log.locator("summary")).to_contain_text("took 3.0 s, CPU 0.5 s")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     log.get_by_role("button", name="Copy log").click()
     expect(log.get_by_role("button", name="Copied")).to_be_visible()

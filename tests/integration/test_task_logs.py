@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
-from lfr.errors import BadInput, NotFound
+from lfr.errors import BadInput, NotFound, Unreachable
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.inspect.workflow import inspect_step
 from lfr.operations.intervene import delete_workflow, terminate_workflow
@@ -24,7 +24,9 @@ from lfr.operations.task_logs import read_task_log, read_whole_task_log
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store import keys
 from lfr.store.redis.connection import Store, open_store
+from lfr.store.workflows.task_logs import LogChanges
 from lfr.task_log import MAX_EVENT_BYTES
+from lfr.worker.attempt_log import AttemptLog
 from lfr.worker.capture import capture_logging, capture_streams
 from lfr.worker.registry import Task, load_tasks
 from tests.integration.conftest import Stepper, append, events_of, settle
@@ -275,6 +277,49 @@ def test_a_log_goes_with_its_workflow(store: Store, client: redis.Redis, lifecyc
     foreign_log(client, id, lines=["too late"])
     lifecycle.step()
     assert list(client.scan_iter(f"{id}*")) == []
+
+
+def test_a_workflow_that_is_deleted_meanwhile_leaves_no_log(
+    store: Store, client: redis.Redis, lifecycle: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = start_workflow(store, "A", {}).id
+    terminate_workflow(store, id)
+    lifecycle.step()
+    drop_oldest = LogChanges.drop_oldest
+
+    def delete_first(*arguments: Any) -> None:
+        if client.exists(id):  # it has been loaded, and its lines are about to be written
+            delete_workflow(store, id)
+        drop_oldest(*arguments)
+
+    monkeypatch.setattr(LogChanges, "drop_oldest", delete_first)
+    foreign_log(client, id, lines=["a"])
+    lifecycle.step()
+    assert list(client.scan_iter(f"{id}*")) == []
+    settle(client, lifecycle)
+
+
+def test_lines_wait_for_the_end_of_an_outage(
+    store: Store, lifecycle: Stepper, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lfr.worker.log_sender._SEND_SECONDS", 0.01)
+    outages = [Unreachable("no Redis answers"), Unreachable("no Redis answers")]
+    unsent = AttemptLog.unsent
+
+    def unsent_after_outages(log: AttemptLog) -> Any:
+        if outages:
+            raise outages.pop()
+        return unsent(log)
+
+    monkeypatch.setattr(AttemptLog, "unsent", unsent_after_outages)
+    tasks = load_tasks(str(file))
+    id = start_workflow(store, "waits", {}).id
+    with working(store, tasks):
+        eventually(lambda: lifecycle.step() or texts_of(store, id) == ["it waits"])
+        assert outages == []
+        tasks["waits"].function.__globals__["both"].wait(60)
+        finish(lifecycle, store, id)
+    assert texts_of(store, id) == ["it waits", "it goes on"]
 
 
 def test_an_archive_has_the_logs_of_a_workflow_and_its_items(

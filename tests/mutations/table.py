@@ -52,6 +52,13 @@ MUTATIONS: Final = (
         _tests("test_start.py", "test_queues.py"),
     ),
     Mutation(
+        "append the lines of tasks without WATCH",
+        "lfr/store/workflows/task_logs.py",
+        'pipeline.add("WATCH", keys.CLAIMS_VERSION, *attempt_keys, *map(keys.task_log, attempt_keys))',
+        'pipeline.add("PING")',
+        _tests("test_task_logs.py"),
+    ),
+    Mutation(
         "keep the decision over a refused try",
         "lfr/store/redis/transaction.py",
         """        if (replies := connection.transact(commands)) is not None:

@@ -90,9 +90,9 @@ def _worker(evidence: Mapping[str, Any]) -> Iterator[str]:
     if evidence["started"] and evidence["ended"]:
         yield f"took {format_duration(seconds_between(evidence['started'], evidence['ended']))}"
     if evidence["cpu_seconds"] is not None:
-        yield f"processor {format_duration(evidence['cpu_seconds'])}"
+        yield f"CPU {format_duration(evidence['cpu_seconds'])}"
     if evidence["peak_bytes"]:
-        yield f"process up to {format_size(evidence['peak_bytes'])}"
+        yield f"memory up to {format_size(evidence['peak_bytes'])}"
     if evidence["lines"]:
         yield f"{evidence['lines']} lines"
 

@@ -38,7 +38,8 @@ def measure_workflows(connection: Connection, flows: FlowCache, records: Sequenc
 def measure_description(connection: Connection, id: str, *, values: bool) -> int | None:
     """Return how many bytes of Redis that take which describes a workflow as a whole, with or without the
     `values` of its steps. None if the server does not permit the command. (MEMORY USAGE)"""
-    left_out = () if values else (keys.outputs(id), keys.large_values(id))
+    values_of_steps = (keys.outputs(id), keys.large_values(id))
+    left_out = (keys.task_log(id), *(() if values else values_of_steps))
     measured = [key for key in keys.whole_data(id) if key not in left_out]
     return _measure(connection, [("MEMORY", "USAGE", key, "SAMPLES", 0) for key in measured])
 
