@@ -173,6 +173,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "api.read_token": _TOKEN,
     "api.require_token": Check("always or remote", {"always": "always", "remote": "remote"}.get),
     "api.body": _SIZE,
+    "api.littleflow": one_of("true", "false"),
     "api.hosts": _HOST_NAMES,
     "notify.mail_tls": one_of("starttls", "tls", "none"),
     "notify.alive_every": duration(1, 86_400),

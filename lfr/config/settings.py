@@ -222,6 +222,9 @@ class Settings:
     api_hosts: tuple[str, ...] = _setting(
         (), "api.hosts", "further host names that requests to the API may use, besides this machine's own"
     )
+    api_littleflow: str = _setting(
+        "false", "api.littleflow", "true: the API has the routes of littleflow_redis, too, below /littleflow"
+    )
     archive_folder: str = _setting("", "archive.folder", "folder to which the API writes archives")
     archive_buckets: tuple[str, ...] = _setting(
         (),

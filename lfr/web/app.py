@@ -30,6 +30,7 @@ from lfr.web.routes import (
     failures,
     flows,
     latches,
+    littleflow_console,
     live,
     notices,
     pauses,
@@ -77,13 +78,16 @@ _PATTERNS: Final = {
     "other": f"<other:re:{_ID}>",
     "index": r"<index:re:[^/]+>",
     "name": r"<name:re:[\s\S]+>",
+    "kind": r"<kind:re:[^/]+>",
 }
 """bottle's patterns of the variable parts. An item's id has slashes: `/1.0` is a part of it, `/state` not."""
 
 
-def all_routes() -> tuple[Route, ...]:
-    """Return every route of the API, `/openapi.json` and its alias `/apispec.json` included."""
-    routes = tuple(route for resource in _RESOURCES for route in resource.ROUTES)
+def all_routes(*, with_littleflow: bool = False) -> tuple[Route, ...]:
+    """Return every route of the API, `/openapi.json` and its alias `/apispec.json` included; and those of
+    littleflow_redis, if `with_littleflow`."""
+    resources = (*_RESOURCES, littleflow_console) if with_littleflow else _RESOURCES
+    routes = tuple(route for resource in resources for route in resource.ROUTES)
 
     def openapi(request: Request) -> Response:
         return json_response(openapi_document((*routes, own, alias), request.root))
@@ -105,7 +109,7 @@ def make_app(
     """
     app = bottle.Bottle(catchall=True)
     base = Request(store, {}, {}, root=root, streams=streams or StreamSlots())
-    routes = all_routes()
+    routes = all_routes(with_littleflow=store.settings.api_littleflow == "true")
     for path, methods in _methods_by_fixed_path(routes).items():
         for method in _METHODS - methods:
             app.route(path, method, _refuse_method(methods))

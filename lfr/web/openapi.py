@@ -65,17 +65,19 @@ def _operation(route: Route) -> dict[str, Any]:
         "tags": [_tag(route.path)],
         "summary": route.summary,
         "parameters": parameters,
-        "responses": {str(status): _response(schemas) for status, schemas in route.responses.items()},
+        "responses": {
+            str(status): _response(schemas, "success" if status < 400 else HTTPStatus(status).phrase)
+            for status, schemas in route.responses.items()
+        },
     }
     if route.changes:
         unconfirmed = _response(next(iter(route.responses.values()), {}))
         description = "done, but not confirmed by the replicas of redis.replicas: see the header Lfr-Replicas"
         operation["responses"].setdefault("202", {**unconfirmed, "description": description})
     for status in _problems(route):
-        operation["responses"][str(status)] = {
-            "description": HTTPStatus(status).phrase,
-            "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
+        other = route.responses.get(status, {})
+        problem = {PROBLEM_MEDIA_TYPE: {"$ref": "#/components/schemas/Problem"}}
+        operation["responses"][str(status)] = _response({**other, **problem}, HTTPStatus(status).phrase)
     if route.body:
         content = {media: {"schema": _closed(schema)} for media, schema in route.body.items()}
         operation["requestBody"] = {"required": route.needs_body, "content": content}
@@ -104,6 +106,6 @@ def _problems(route: Route) -> list[int]:
     return sorted({*_ALWAYS, *route.problems, *with_token, *with_body})
 
 
-def _response(schemas: Mapping[str, Any]) -> dict[str, Any]:
+def _response(schemas: Mapping[str, Any], description: str = "success") -> dict[str, Any]:
     content = {media: {"schema": schema} for media, schema in schemas.items()}
-    return {"description": "success", **({"content": content} if content else {})}
+    return {"description": description, **({"content": content} if content else {})}

@@ -37,6 +37,11 @@ def load_records(
     return [parse_record(workflow, reply) for workflow, reply in zip(workflows, replies, strict=True)]
 
 
+def read_ids_by_rank(connection: Connection, first: int, count: int) -> list[str]:
+    """Return the ids of so many workflows, newest first, from the one with this number on. (ZREVRANGE)"""
+    return [id.decode() for id in connection.call("ZREVRANGE", keys.ALL, first, first + count - 1)]
+
+
 def load_names(connection: Connection, workflows: Sequence[str]) -> list[str]:
     """Return the flow names of these workflows, in this order; empty for an unknown workflow. (HGET)"""
     names = connection.execute([("HGET", workflow, "name") for workflow in workflows], keep_errors=True)

@@ -21,13 +21,16 @@ from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import JSON, NULLABLE_TEXT, OBJECT, TEXT, WORKFLOW_ID, object_schema, ok
 
 
-def _get_archive(request: Request) -> Response:
+def get_archive(request: Request) -> Response:
+    """Return the archive of a workflow, for a file."""
     document = archive_workflow(request.store, request.path["id"])
     name = archive_file_name(document)
     return json_response(document, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def _write_archive(request: Request) -> Response:
+def write_archive(request: Request) -> Response:
+    """Write the archive of a workflow to the folder, or to the `uri` of the body; answer with `file` or
+    `uri`."""
     settings = request.store.settings
     uri = request.fields().get("uri") if request.body is not None else None
     if uri is None and not settings.archive_folder:
@@ -57,11 +60,16 @@ def _text(uri: Json) -> str:
     return uri
 
 
-def _restore(request: Request) -> Response:
+def restore(request: Request) -> str:
+    """Restore the workflow whose archive the body is, or names by `uri`, and return its id."""
     document = request.body
     if isinstance(document, dict) and "uri" in document:
         document = _read_archive(request, document)
-    id = restore_workflow(request.store, document, request.query.get("workflow"))
+    return restore_workflow(request.store, document, request.query.get("workflow"))
+
+
+def _restore(request: Request) -> Response:
+    id = restore(request)
     location = f"{request.root}/workflows/{quote(id)}"
     return json_response({"workflow": id}, HTTPStatus.CREATED, {"Location": location})
 
@@ -91,14 +99,14 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/archive",
-        archiving(_get_archive),
+        archiving(get_archive),
         "Get the archive of a workflow.",
         responses=ok(OBJECT),
         problems=(400, 404, 409, 503),
     ),
     post(
         "/workflows/{id}/archive",
-        archiving(_write_archive),
+        archiving(write_archive),
         "Write the archive of a workflow to the server's folder for archives, or to S3.",
         access=Access.ADMIN,
         body={JSON: object_schema({}, {"uri": NULLABLE_TEXT})},
