@@ -11,8 +11,13 @@ from typing import Any
 
 import pytest
 
+from lfr.engine.transition import Fact
+from lfr.language import compile_flow
+from lfr.operations.inspect.history_state import HistoryState
+from lfr.operations.inspect.littleflow_vectors import trace
 from lfr.operations.intervene import fail_task, skip_task
 from lfr.store.redis.connection import Store
+from lfr.store.workflows.history import History, HistoryEntry
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
 from lfr.web.routes.littleflow_console import ROUTES
@@ -136,6 +141,27 @@ def test_the_traces_of_an_archive_of_littleflow_are_those_that_it_has(littleflow
         assert sums(trace) == sums(ARCHIVE[kind])
     flow = littleflow("GET", f"/littleflow/workflows/{id}").json
     assert (flow["F"], flow["T"]) == (ARCHIVE["F"], ARCHIVE["T"])
+
+
+def test_a_history_that_was_cut_gives_the_same_sums() -> None:
+    flow = compile_flow("a -> { b c } -> d -> e")
+    words = ["=0 +1", "-1 =2 +3 +4", "-3", "!4", "+4.2", "-4.2 =5 +6", "-6 +7", "terminated"]
+    entries = [
+        HistoryEntry(str(number), 1000 * number, tuple(map(Fact.parse, text.split())), "")
+        for number, text in enumerate(words, 1)
+    ]
+    whole = trace(flow, History(entries))
+    assert whole.S_sum == [0, 0, 0, 0, 0, 0, 0, 1, 0] and whole.A_sum == [0] * 9
+    assert whole.S[0] == ("1970-01-01T00:00:07.000+00:00", [0, 0, 0, 0, 0, 0, 0, 1, 0])
+    for cut in range(1, len(entries)):
+        state = HistoryState()
+        state.add(entries[:cut])
+        traces = trace(flow, History(entries[cut:], state.to_dict()))
+        assert (traces.S_sum, traces.failures) == (whole.S_sum, whole.failures)
+        assert traces.A_sum == sums(traces.A) if traces.A else [0] * 9
+        for vectors in (traces.S, traces.A):
+            for first in range(len(vectors)):
+                assert min(sums(vectors[first:])) >= 0
 
 
 def test_a_list_has_pages_by_number(littleflow: Caller) -> None:

@@ -7,8 +7,8 @@ step receives (below zero: uses). A step that has failed or was stopped stays at
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,12 +16,13 @@ from lfr.drawing.state_diagram import task_name
 from lfr.engine.transition import FactKind
 from lfr.errors import Conflict
 from lfr.flow import Flow, Step, StepKind
+from lfr.operations.inspect.history_state import HistoryState
 from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import require_flow, require_record
 from lfr.operations.workflow_ids import PREFIX, parse_workflow_id
-from lfr.states import WorkflowState
+from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Store
-from lfr.store.workflows.history import HistoryEntry, read_whole_history
+from lfr.store.workflows.history import History, read_whole_history
 from lfr.store.workflows.queries import load_records, read_ids_by_rank
 
 MAX_STEPS: Final = 1000
@@ -39,6 +40,9 @@ _CLASSES: Final = {
     StepKind.LITERAL: "Source",
     StepKind.RESOURCE: "InvokeTask",
 }
+
+_STANDING: Final = (StepState.RUNNING, StepState.FAILED, StepState.STOPPED)
+"""The states of a step that has started and not ended, for littleflow_redis."""
 
 Vectors = list[tuple[str, list[int]]]
 """Times in ISO 8601, each with a vector by step; the newest first."""
@@ -66,8 +70,8 @@ def describe_flow(store: Store, id: str) -> dict[str, Any]:
 
 def load_traces(store: Store, id: str) -> tuple[WorkflowState, Traces]:
     """Return the state of a workflow and how it has run. Raises as `describe_flow`."""
-    flow, state, entries = _load(store, id)
-    return state, trace(flow, entries)
+    flow, state, history = _load(store, id)
+    return state, trace(flow, history)
 
 
 def list_states(store: Store, first: int, count: int) -> list[dict[str, str]]:
@@ -82,7 +86,7 @@ def list_states(store: Store, first: int, count: int) -> list[dict[str, str]]:
     ]
 
 
-def _load(store: Store, id: str) -> tuple[Flow, WorkflowState, list[HistoryEntry]]:
+def _load(store: Store, id: str) -> tuple[Flow, WorkflowState, History]:
     id = parse_workflow_id(id)
     with store.connect() as connection:
         record = require_record(connection, id)
@@ -112,39 +116,40 @@ def _fields(step: Step, flow: Flow) -> dict[str, Any]:
     return {"index": step.index, "merge": step.merge}
 
 
-def trace(flow: Flow, entries: Iterable[HistoryEntry]) -> Traces:
-    """Return how a workflow of this flow has run, from its history, oldest entry first."""
+def trace(flow: Flow, history: History) -> Traces:
+    """Return how a workflow of this flow has run.
+
+    If the oldest entries of its history were removed, the first vector of `S` says what ran then, and that of
+    `A` which activations there must have been, for steps that have started since.
+    """
     size = len(flow.steps)
-    max_vectors = max(1, MAX_NUMBERS // size)
-    S: deque[tuple[str, list[int]]] = deque(maxlen=max_vectors)
-    A: deque[tuple[str, list[int]]] = deque(maxlen=max_vectors)
-    traces = Traces([], [], [0] * size, [0] * size, [0] * size)
+    S, A = _Trace(size), _Trace(size)
+    failures = [0] * size
     successors: list[list[int]] = [[] for _ in range(size)]
     for source, target in flow.edges:
         successors[source].append(target)
-
-    def note(trace: deque[tuple[str, list[int]]], total: list[int], at_ms: int, vector: list[int]) -> None:
-        if any(vector):
-            trace.appendleft((iso_time(at_ms) or "", vector))
-            total[:] = map(sum, zip(total, vector, strict=True))
-
-    is_first = True
-    for entry in entries:
-        gains, uses, passes, ends, starts = ([0] * size for _ in range(5))
-        gains[flow.first] += is_first  # the activation by the start of the workflow
-        is_first = False
+    removed = None if history.removed is None else HistoryState.parse(history.removed)
+    if removed is None and history.entries:
+        A.add(history.entries[0].at_ms, Counter([flow.first]))  # by the start of the workflow
+    elif removed is not None:
+        states = {index: step["state"] for index, step in removed.steps.items()}
+        S.add(removed.until_ms, Counter(index for index, state in states.items() if state in _STANDING))
+        for index, state in states.items():
+            failures[index] = int(state == StepState.FAILED)
+    for entry in history.entries:
+        gains, uses, passes, ends, starts = (Counter[int]() for _ in range(5))
         for fact in entry.facts:
             if fact.index is None or fact.item is not None:
                 continue
             index = fact.index
-            is_active = traces.S_sum[index] + passes[index] + ends[index] + starts[index] > 0
+            is_active = S.total[index] + passes[index] + ends[index] + starts[index] > 0
             if fact.kind is FactKind.STARTED:
                 starts[index] += 1
                 if is_active:  # it had failed or was stopped, or its attempt is retried
                     ends[index] -= 1
                 else:
                     uses[index] -= flow.thresholds[index]
-                traces.failures[index] = 0
+                failures[index] = 0
             elif fact.kind in (FactKind.ENDED, FactKind.PASSED, FactKind.SKIPPED):
                 if starts[index]:  # in this same entry: before its end
                     starts[index], passes[index] = starts[index] - 1, passes[index] + 1
@@ -152,13 +157,50 @@ def trace(flow: Flow, entries: Iterable[HistoryEntry]) -> Traces:
                     passes[index] += 1
                     uses[index] -= flow.thresholds[index]
                 ends[index] -= 1
-                for successor in successors[index]:
-                    gains[successor] += 1
+                gains.update(successors[index])
             elif fact.kind is FactKind.FAILED:
-                traces.failures[index] = 1
-        for vector in (passes, ends, starts):
-            note(S, traces.S_sum, entry.at_ms, vector)
-        for vector in (gains, uses):
-            note(A, traces.A_sum, entry.at_ms, vector)
-    traces.S, traces.A = list(S), list(A)
-    return traces
+                failures[index] = 1
+        for changes in (passes, ends, starts):
+            S.add(entry.at_ms, changes)
+        for changes in (gains, uses):
+            A.add(entry.at_ms, changes)
+    if removed is not None:
+        A.add_before(removed.until_ms, Counter({index: -least for index, least in A.least.items()}))
+    return Traces(S.vectors(), A.vectors(), S.total, A.total, failures)
+
+
+class _Trace:
+    """The vectors of a trace as what each changes, by step; the latest of them, and the sums of all.
+
+    total  by step, the sum
+    least  the lowest sum so far of each step of which it was below zero
+    """
+
+    def __init__(self, size: int) -> None:
+        self.total = [0] * size
+        self.least: dict[int, int] = {}
+        self._changes: deque[tuple[int, Mapping[int, int]]] = deque(maxlen=max(1, MAX_NUMBERS // size))
+
+    def add(self, at_ms: int, changes: Mapping[int, int]) -> None:
+        """Add a vector, if it is not zero."""
+        if any(changes.values()):
+            self._changes.appendleft((at_ms, changes))
+        for index, number in changes.items():
+            self.total[index] += number
+            if self.total[index] < self.least.get(index, 0):
+                self.least[index] = self.total[index]
+
+    def add_before(self, at_ms: int, changes: Mapping[int, int]) -> None:
+        """Add a vector before all others, if it is not zero and there is room for it."""
+        if any(changes.values()) and len(self._changes) != self._changes.maxlen:
+            self._changes.append((at_ms, changes))
+        for index, number in changes.items():
+            self.total[index] += number
+
+    def vectors(self) -> Vectors:
+        """Return the latest vectors, the newest first."""
+        indices = range(len(self.total))
+        return [
+            (iso_time(at_ms) or "", [changes.get(index, 0) for index in indices])
+            for at_ms, changes in self._changes
+        ]
