@@ -86,10 +86,11 @@ def _get_state(request: Request) -> Response:
 
 def _get_trace(request: Request) -> Response:
     kind = request.path["kind"]
-    if kind not in ("S", "A"):
-        raise BadInput(f"{kind[:40]!r} is no trace: S or A")
     _, traces = load_traces(request.store, request.path["id"])
-    return json_response([list(each) for each in (traces.S if kind == "S" else traces.A)])
+    vectors = {"S": traces.S, "A": traces.A}.get(kind)
+    if vectors is None:
+        raise BadInput(f"{kind[:40]!r} is no trace: S or A")
+    return json_response([list(each) for each in vectors])
 
 
 def _get_graph(request: Request) -> Response:
