@@ -68,6 +68,9 @@ class Status(StrEnum):
     FAILURE = "FAILURE"
 
 
+_STATUSES = {status.value: status for status in Status}
+
+
 @dataclass(frozen=True, slots=True)
 class StartTask:
     """A request to run a task.
@@ -278,15 +281,16 @@ def parse_end_task(values: Values) -> EndTask:
 
     Without `status` it is a success. A reason that is no text becomes its JSON.
     """
-    status = _text(values, b"status", Status.SUCCESS)
-    if status not in (Status.SUCCESS, Status.FAILURE):
-        raise Malformed(f"its status is {status[:40]!r}, neither SUCCESS nor FAILURE")
+    word = _text(values, b"status", "SUCCESS")
+    status = _STATUSES.get(word)
+    if status is None:
+        raise Malformed(f"its status is {word[:40]!r}, neither SUCCESS nor FAILURE")
     reason = values.get(b"reason")
     return EndTask(
         workflow=_workflow(values),
         name=_text(values, b"name", ""),
         index=_index(values),
-        status=Status(status),
+        status=status,
         reason=reason if isinstance(reason, str) else "" if reason is None else encode_json(reason),
         output=values.get(b"output"),
         has_output=b"output" in values,
@@ -330,10 +334,15 @@ def parse_joined_receipt(values: Values) -> JoinedReceipt:
     return JoinedReceipt(tuple(targets), _text(values, b"stream"), _text(values, b"action", ""))
 
 
-@lru_cache(maxsize=4)  # all events of one transaction have the same time
 def timestamp(at: float) -> str:
     """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    seconds, microseconds = divmod(round(at * 1_000_000), 1_000_000)
+    return f"{_whole_second(seconds)}.{microseconds // 1000:03}+00:00"
+
+
+@lru_cache(maxsize=4)  # all that happens within a second has the same
+def _whole_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:

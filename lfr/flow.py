@@ -230,6 +230,11 @@ class Flow:
         return self.steps[self.first : self.last + 1]
 
     @cached_property
+    def tasks(self) -> frozenset[str]:
+        """The tasks of all steps of the whole flow: those behind the aliases."""
+        return frozenset(step.task for step in self.steps)
+
+    @cached_property
     def steps_with_children(self) -> tuple[int, ...]:
         """The indices of `own_steps` that are iterated or call a flow, in ascending order."""
         return tuple(step.index for step in self.own_steps if step.has_children)

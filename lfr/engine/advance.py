@@ -163,7 +163,7 @@ class TransitionBuilder:
         self.transition = Transition(state=progress.state)
         self._meter = PayloadMeter()
         self._budget = budget or LookBudget()
-        self._starts_left = MAX_STARTS + 4 * flow.size
+        self._start_count = 0
         self._has_gathered = False
         self._ended: deque[int] = deque()
         self._missing_steps: set[int] = set()
@@ -199,8 +199,8 @@ class TransitionBuilder:
         if self._step(index).waiting < threshold or not self._has_inputs(index):
             return False
         self._adjust(index, waiting=-threshold)
-        self._starts_left -= 1
-        if self._starts_left < 0:
+        self._start_count += 1
+        if self._start_count > MAX_STARTS and self._start_count > MAX_STARTS + 4 * self.flow.size:
             self.fail(self.flow.steps[index], _TOO_MANY_STARTS)
         else:
             self._start(self.flow.steps[index])

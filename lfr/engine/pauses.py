@@ -125,11 +125,9 @@ class Hold:
         return next((pause for pause in self.pauses if pause.covers_task(invocation)), None)
 
 
-def hold_starts(transition: Transition, hold: Hold | None) -> None:
+def hold_starts(transition: Transition, hold: Hold) -> None:
     """Mark those starts of a transition as held that may not happen now, and remove the facts that tell of
     them. A start with a delay is not marked: whoever starts it later asks again."""
-    if hold is None:
-        return
     held: set[tuple[int, int]] = set()
     for start in transition.starts:
         if not start.delay and hold.pause_of(start.invocation) is not None:

@@ -30,7 +30,7 @@ class BatchEvents:
     items      events of iterated steps and calls, by workflow
     notices    events that need nothing but a receipt
     malformed  events that cannot be understood, with the reason
-    strays     start-tasks that no lifecycle has routed; they are among `foreign`, too
+    strays     start-tasks that no lifecycle has routed, and `wait:` tasks; they are among `foreign`, too
     receipts   receipts on the bus; they are among `foreign`, too
     foreign    events for other groups
     logs       what tasks have written
@@ -194,7 +194,7 @@ def _classify_foreign(batch_events: BatchEvents, entry: Entry, kind: str, values
     batch_events.foreign.append(entry)
     if entry.stream == keys.ENDS:
         return
-    if kind == events.START_TASK:
+    if kind == events.START_TASK and b"claimed" not in entry.fields:
         batch_events.strays.append(entry)
     elif kind == events.RECEIPT:
         batch_events.receipts.append(_logged_receipt(entry, values))

@@ -86,12 +86,13 @@ def count_task_ends(
     transitions: Mapping[str, Sequence[Transition]],
 ) -> None:
     """Count the attempts that have ended in these transitions, which are stored, by their task."""
-    numbers: Counter[tuple[str, str]] = Counter()
+    numbers: dict[tuple[str, str], int] = {}
     for id, changes in transitions.items():
         steps = loaded[id].flow.steps
         for transition in changes:
             for fact in transition.facts:
                 if fact.index is not None and (what := _TASK_ENDS.get(fact.kind)):
                     step = steps[fact.index]
-                    numbers[what, step.base or step.name] += 1
+                    key = what, step.base or step.name
+                    numbers[key] = numbers.get(key, 0) + 1
     totals.add(keys.TASK_TOTALS, numbers)

@@ -18,6 +18,7 @@ from lfr.engine.transition import Transition
 from lfr.store.redis.connection import Connection
 from lfr.store.stream.entries import ConsumerId, Entry
 from lfr.store.stream.groups import read_oldest_of_others, release_claims
+from lfr.store.workflows.load import LoadedWorkflow
 from lfr.tasks.catalogue import ACQUIRE, COUNTDOWN, RELEASE
 from lfr.values.stream_id import StreamId
 
@@ -83,9 +84,16 @@ class LatchOrder:
             release_claims(connection, consumer, ids)
 
 
-def uses_latches(transitions: Mapping[str, Sequence[Transition]]) -> bool:
-    """Return whether any of these transitions starts a step with a latch."""
-    return any(_uses_latch(change) for changes in transitions.values() for change in changes)
+def uses_latches(
+    loaded: Mapping[str, LoadedWorkflow], transitions: Mapping[str, Sequence[Transition]]
+) -> bool:
+    """Return whether any of these transitions of workflows starts a step with a latch."""
+    return any(
+        _uses_latch(change)
+        for id, changes in transitions.items()
+        if not loaded[id].flow.tasks.isdisjoint(_LATCH_TASKS)
+        for change in changes
+    )
 
 
 def in_order(transitions: Mapping[str, Sequence[Transition]]) -> list[tuple[str, Transition]]:

@@ -33,6 +33,7 @@ from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.lifecycle.items import ItemsProcessor
 from lfr.lifecycle.large_outputs import LargeOutputs
 from lfr.lifecycle.latch_order import LatchOrder, in_order, uses_latches
+from lfr.lifecycle.read_ahead import ReadAhead
 from lfr.lifecycle.task_logs import TaskLogWriter
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
@@ -40,7 +41,7 @@ from lfr.store import keys
 from lfr.store.queues.move import route_strays
 from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.queues.settle import processed_commands
-from lfr.store.redis.connection import Command, Connection, Store
+from lfr.store.redis.connection import Command, Connection, Reply, Store
 from lfr.store.stream.cleanup import queue_command
 from lfr.store.stream.entries import Entry, dead_letter_command
 from lfr.store.stream.groups import PendingReads
@@ -57,6 +58,7 @@ from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import (
     LoadedWorkflow,
     Record,
+    WorkflowReads,
     advance_workflows,
     load,
     load_out_of_band_outputs,
@@ -94,6 +96,7 @@ class Lifecycle(Consumer):
         self._items = ItemsProcessor(store, self.ids, self._flows, self._route_cache, self._history_trimmer)
         self._housekeeper = Housekeeper(store, self.id.name, self._route_cache)
         self._latch_order = LatchOrder(self.ids)
+        self._read_ahead = ReadAhead(self._flows, self._route_cache)
         self._workflow_changes = WorkflowChanges(self.totals, self._flows)
         self._foreign_tasks: dict[str, int] = {}  # when each was noted last, in minutes since the epoch
         self._check_timers_at = 0.0
@@ -144,19 +147,25 @@ class Lifecycle(Consumer):
         self._latch_order.leave(connection)
         super().leave(connection)
 
+    def execute_read(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
+        """Send the commands that read a batch, and in the same write those that read the workflows which it
+        is likely to concern."""
+        return self._read_ahead.execute(connection, commands)
+
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Process a batch: results, notices and malformed events in one transaction, or in several if that is
         refused or too large; events of items by workflow. Acknowledge events for other groups later. Events
         of which the guards and merges would keep this pass too long have a pass of their own each."""
         self._looks = LookBudget(_MAX_LOOKS)
         batch_events = classify_batch(batch)
+        reads = self._read_ahead.take(connection, batch_events, len(batch))
         route_strays(connection, self._route_cache, batch_events.strays)
         if batch_events.receipts:
             self.send_later([queue_command(batch_events.receipts)])
         self.settle_later(batch_events.foreign)
         self._task_logs.process(connection, batch_events.logs)  # before the ends of these tasks
         if batch_events.results or batch_events.notices or batch_events.malformed:
-            self._process(connection, batch_events)
+            self._process(connection, batch_events, reads)
         for id, item_events in batch_events.items.items():
             if self._looks.is_used_up:
                 self.process_singly(item_events.entries)
@@ -172,14 +181,17 @@ class Lifecycle(Consumer):
         """Count the workflows that have changed their state. (HGET)"""
         self._workflow_changes.count(connection)
 
-    def _process(self, connection: Connection, batch_events: BatchEvents) -> None:
+    def _process(
+        self, connection: Connection, batch_events: BatchEvents, reads: WorkflowReads | None = None
+    ) -> None:
         """Process a batch in one transaction; if that is refused, workflow by workflow; if it is too large,
-        result by result, or if its order counts; if it is too much work, result by result in later passes."""
+        result by result, or if its order counts; if it is too much work, result by result in later passes.
+        `reads` are replies to reads of its workflows, which are watched already."""
         parts = deque([batch_events])
         while parts:
-            part = parts.popleft()
+            part, part_reads, reads = parts.popleft(), reads, None
             try:
-                parts.extendleft(reversed(self._commit(connection, part)))
+                parts.extendleft(reversed(self._commit(connection, part, part_reads)))
             except TooMuchWork:
                 connection.unwatch()
                 self.process_singly(part.entries())
@@ -187,7 +199,9 @@ class Lifecycle(Consumer):
                 connection.unwatch()
                 parts.extendleft(reversed(part.smaller(error)))
 
-    def _commit(self, connection: Connection, batch_events: BatchEvents) -> list[BatchEvents]:
+    def _commit(
+        self, connection: Connection, batch_events: BatchEvents, reads: WorkflowReads | None
+    ) -> list[BatchEvents]:
         """Load, advance and write the workflows of a batch; return what remains to be done, in parts: nothing
         if the transaction was accepted."""
         outputs = load_out_of_band_outputs(connection, batch_events.steps_without_output())
@@ -196,7 +210,7 @@ class Lifecycle(Consumer):
         pending = PendingReads(self.ids, batch_events.results_without_attempt())
         indices = batch_events.indices()
         routes, loaded = load(
-            connection, self._flows, self._route_cache, indices, pending.add_to, pointers.keys()
+            connection, self._flows, self._route_cache, indices, pending.add_to, pointers.keys(), reads
         )
         if lost := pending.lost_entries():  # another lifecycle has them: here they could end a later attempt
             batch_events = batch_events.without(lost)
@@ -209,7 +223,7 @@ class Lifecycle(Consumer):
             if size > _MAX_TRANSACTION_BYTES:
                 connection.unwatch()
                 return batch_events.by_event()
-        is_ordered = uses_latches(transitions)
+        is_ordered = uses_latches(loaded, transitions)
         if is_ordered and (early := self._latch_order.find_early(connection, transitions)):
             connection.unwatch()
             entries = [entry for id in early for entry, _ in batch_events.results[id]]
@@ -236,6 +250,7 @@ class Lifecycle(Consumer):
             return batch_events.by_event() if is_ordered else batch_events.by_workflow()
         self._history_trimmer.note(commands, replies)
         self._foreign_tasks |= dict.fromkeys(foreign, routes.now_ms // 60_000)
+        self._read_ahead.note(loaded, transitions)
         log_transitions(loaded, transitions)
         count_task_ends(self.totals, loaded, transitions)
         return []

@@ -220,6 +220,8 @@ class Consumer(EventListener):
     def settle_later(self, entries: Sequence[Entry]) -> None:
         """Settle entries together with the next read: acknowledge those of the bus; those of a stream that
         only this group reads are deleted as well, see `settle_commands`."""
+        if not entries:
+            return
         at = events.timestamp(time.time())
         for id in self.ids:
             own_ids = [entry.id for entry in entries if entry.stream == id.stream]

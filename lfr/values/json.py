@@ -76,6 +76,7 @@ def _find_encode() -> Callable[[Json, int], Iterable[str]]:
 
 
 _encode = _find_encode()
+_encode_text = json.encoder.encode_basestring_ascii
 
 
 def decode_json(encoded: bytes, max_depth: int = MAX_DEPTH) -> Json:
@@ -183,8 +184,10 @@ def encode_json(value: Json) -> str:
         return str(value)
     if type(value) is JsonText:
         return value
+    if type(value) is str:
+        return _encode_text(value)
     try:
-        return _encoder.encode(value) if type(value) is str else "".join(_encode(value, 0))
+        return "".join(_encode(value, 0))
     except (TypeError, ValueError, RecursionError):
         return _encode_again(value)
 

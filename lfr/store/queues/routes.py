@@ -40,9 +40,9 @@ _LISTENER_CHECK_SECONDS: Final = 5.0
 _NULL: Final = "null"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Routes:
-    """Where events go at one time. A transaction that counts on it watches CLAIMS_VERSION.
+    """Where events go at one time; it stays as it is. A transaction that counts on it watches CLAIMS_VERSION.
 
     now_ms         that time, by the clock of Redis, in milliseconds since the epoch
     bus            the key of the stream that all may read
@@ -83,15 +83,14 @@ class Routes:
             return [("XADD", keys.ENDS, "*", *event), *copy]
         if base.startswith(WAIT_PREFIX):
             return [("XADD", self.bus, "*", *event)]
-        commands = self.task_commands(base, event, _attempt_member(fields))
-        if base.startswith(REQUEST_PREFIX) or self.claims.group_of(base) is None:
-            output = keys.out_of_band_output(fields["workflow"], fields["index"])
-            return [("DEL", output), *commands]
-        return commands
+        if self.claims.group_of(base) is not None and not base.startswith(REQUEST_PREFIX):
+            return self.task_commands(base, event)
+        output = keys.out_of_band_output(fields["workflow"], fields["index"])
+        return [("DEL", output), *self.task_commands(base, event, _attempt_member(fields))]
 
-    def task_commands(self, base: str, event: Sequence[str | bytes], member: str) -> list[Command]:
+    def task_commands(self, base: str, event: Sequence[str | bytes], member: str = "") -> list[Command]:
         """Return the commands that append a start-task with these encoded fields for a worker. `member`
-        stands for its attempt in the index."""
+        stands for its attempt in the index; it is not needed for a task that a group has claimed."""
         group = self.claims.group_of(base)
         if group is None:
             return [
@@ -110,9 +109,9 @@ class Routes:
         return [
             ("ZREM", keys.unclaimed(base), keys.attempt_member(*attempt))
             for base, attempt in attempts
-            if not is_for_lifecycles(base)
+            if self.claims.group_of(base) is None
+            and not is_for_lifecycles(base)
             and not base.startswith(WAIT_PREFIX)
-            and self.claims.group_of(base) is None
         ]
 
     def stale_commands(self, bases: Sequence[str]) -> list[Command]:
@@ -165,7 +164,7 @@ def _attempt_member(fields: Mapping[str, Json]) -> str:
     return keys.attempt_member(fields["workflow"], fields["index"], fields["attempt"], fields.get("run", ""))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RouteReads:
     """The replies from which a RouteCache makes Routes."""
 
@@ -250,8 +249,9 @@ class RouteCache:
             self._listeners[name] = now, is_active, bool(is_reader.value_or_none)
         names = [parse_pairs(group)[b"name"] for group in reads.groups.value_or_none or ()]
         foreign = [name for name in names if not self._is_own(name)]
-        self._listeners = {name: self._listeners.get(name, (0.0, True, False)) for name in foreign}
-        self._first_seen = {name: self._first_seen.get(name, now) for name in foreign}
+        if foreign or self._listeners:
+            self._listeners = {name: self._listeners.get(name, (0.0, True, False)) for name in foreign}
+            self._first_seen = {name: self._first_seen.get(name, now) for name in foreign}
         return [reads_pointers for _, is_active, reads_pointers in self._listeners.values() if is_active]
 
     def _is_own(self, name: bytes) -> bool:

@@ -26,6 +26,8 @@ def processed_commands(
     An entry of the bus is acknowledged. It gets a receipt if somebody reads that; else it is queued to be
     cleared. For the other streams, see `settle_commands`. (XACK; XADD, ZADD, XDEL)
     """
+    if not entries:
+        return []
     at = events.timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
     for consumer in consumers:

@@ -174,6 +174,8 @@ class Connection:
 
         A WATCH must be the first of the commands.
         """
+        if not commands:
+            return []
         return self.check(self.execute_unchecked(commands), keep_errors=keep_errors, commands=commands)
 
     def execute_unchecked(self, commands: Sequence[Command]) -> list[Reply]:
@@ -271,6 +273,11 @@ class Connection:
         """How many bytes this connection has received so far; 0 if its parser is not ours."""
         parser = getattr(self._redis_connection, "_parser", None)
         return getattr(parser, "received_bytes", 0)
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether keys are watched for the next EXEC."""
+        return self._is_watching
 
     def unwatch(self) -> None:
         """Stop watching keys, if any are watched. (UNWATCH)"""

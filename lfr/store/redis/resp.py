@@ -30,10 +30,9 @@ _SIZES = [f"${size}" for size in range(_SHORT)]
 
 def pack(commands: Sequence[Sequence[str | bytes | int | float]]) -> bytes:
     """Return all commands in RESP2, one after the other; texts as UTF-8, numbers as their decimal text."""
-    parts: list[str] = []
-    add = parts.append
+    lines: list[str] = []
     for command in commands:
-        add(f"*{len(command)}\r\n")
+        lines.append(f"*{len(command)}")
         for argument in command:
             if type(argument) is str:
                 text = argument
@@ -42,8 +41,9 @@ def pack(commands: Sequence[Sequence[str | bytes | int | float]]) -> bytes:
             else:
                 text = str(argument)
             size = len(text)
-            add(f"{_SIZES[size] if size < _SHORT else f'${size}'}\r\n{text}\r\n")
-    joined = "".join(parts)
+            lines += _SIZES[size] if size < _SHORT else f"${size}", text
+    lines.append("")
+    joined = "\r\n".join(lines)
     return joined.encode() if joined.isascii() else _pack_beyond_ascii(commands)
 
 

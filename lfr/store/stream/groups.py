@@ -130,6 +130,8 @@ class PendingReads:
 
     def add_to(self, pipeline: Pipeline) -> None:
         """Add the commands to a pipeline, none for no entries. (XPENDING)"""
+        if not self._entries:
+            return
         for consumer in self._consumers:
             ids = [StreamId.parse(entry.id) for entry in self._entries if entry.stream == consumer.stream]
             if ids:
@@ -139,6 +141,8 @@ class PendingReads:
 
     def lost_entries(self) -> list[Entry]:
         """Return the entries that are not pending for the consumer any more. Raises NoGroup."""
+        if not self._entries:
+            return []
         pending = {
             (stream, row[0].decode())
             for stream, reply in self._replies.items()

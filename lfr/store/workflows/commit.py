@@ -72,6 +72,9 @@ STATE_DETAILS: Final = ("ended", "failed_step", "brief", "reason")
 """Fields of a record that go with its state: when the workflow has ended, the step that failed it, the
 beginning of the reason why it failed, and the whole reason if that is longer."""
 
+_COUNTED_TASKS: Final = frozenset({ACQUIRE, RELEASE})
+"""The tasks whose attempts are noted in `keys.counted_attempts`."""
+
 STOPPED_FIELD: Final = "stopped"
 """A field of `keys.counted_attempts`."""
 
@@ -328,6 +331,8 @@ def _step_commands(
 
 
 def _latch_commands(id: str, flow: Flow, transitions: Sequence[Transition]) -> Iterator[Command]:
+    if flow.tasks.isdisjoint(_COUNTED_TASKS):
+        return
     # A wait role that still counts an attempt of such a step must notice: it watches the hash. So the field
     # is not deleted, and an attempt that is stopped changes the hash, too; the note of its step stays.
     counting = {
@@ -337,12 +342,12 @@ def _latch_commands(id: str, flow: Flow, transitions: Sequence[Transition]) -> I
         if fact.kind in (FactKind.ENDED, FactKind.SKIPPED)
         and fact.index is not None
         and fact.item is None
-        and flow.steps[fact.index].task in (ACQUIRE, RELEASE)
+        and flow.steps[fact.index].task in _COUNTED_TASKS
     }
     over = (attempt for transition in transitions for attempt in transition.over)
     if counting:
         yield ("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in sorted(counting)))
-    elif any(attempt.invocation.base in (ACQUIRE, RELEASE) for attempt in over):
+    elif any(attempt.invocation.base in _COUNTED_TASKS for attempt in over):
         yield ("HSET", keys.counted_attempts(id), STOPPED_FIELD, 0)
 
 
@@ -425,7 +430,8 @@ def _over_commands(routes: Routes, id: str, run: str, transition: Transition) ->
     if deadlines:
         yield ("ZREM", keys.DEADLINES, *deadlines)
     may_be_held = bool(transition.cancels or routes.pauses)
-    starts = [(id, each.index, each.attempt, run) for each in over if may_be_held or each.may_be_delayed]
-    yield from forget_start_commands(starts)
-    attempts = [(each.invocation.base, (id, each.index, each.attempt, run)) for each in over]
-    yield from routes.over_commands(attempts)
+    if starts := [(id, each.index, each.attempt, run) for each in over if may_be_held or each.may_be_delayed]:
+        yield from forget_start_commands(starts)
+    yield from routes.over_commands(
+        [(each.invocation.base, (id, each.index, each.attempt, run)) for each in over]
+    )

@@ -19,9 +19,9 @@ from lfr.flow import Flow
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.queues.pauses import load_holds
-from lfr.store.queues.routes import RouteCache, Routes
+from lfr.store.queues.routes import RouteCache, RouteReads, Routes
 from lfr.store.redis.connection import Command, Connection, Reply
-from lfr.store.redis.pipeline import Pipeline
+from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.workflows.flow_cache import PREFETCH_LIMIT, FlowCache, likely_steps
 from lfr.store.workflows.large_values import LargeValues, load_names
 from lfr.values.json import Json, JsonTexts, decode_json
@@ -113,7 +113,7 @@ LIST_FIELDS = (
 )
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
-_NO_VALUES = (None,) * len(RECORD_FIELDS)
+_NO_DETAILS = [b""] * (len(RECORD_FIELDS) - len(ADVANCE_FIELDS))
 
 _STATES = {state.encode(): state for state in WorkflowState}
 
@@ -127,9 +127,9 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     reference, state, started, counts, run, large = reply[:6]
     active, done, skipped, failed = map(int, counts.split())
-    name, ended, total, simulated, version, labels, failed_step, removed, brief, reason = (
-        value or b"" for value in (*reply[6:], *_NO_VALUES[len(reply) :])
-    )
+    details = [value or b"" for value in reply[6:]]
+    details += _NO_DETAILS[len(details) :]
+    name, ended, total, simulated, version, labels, failed_step, removed, brief, reason = details
     return Record(
         id=workflow,
         reference=reference.decode(),
@@ -182,7 +182,8 @@ class LoadedWorkflow:
     def apply(self, transition: Transition) -> None:
         """Change progress and outputs as `transition` says; mark its starts that are held back. Nothing is
         written yet."""
-        hold_starts(transition, self.hold)
+        if self.hold is not None:
+            hold_starts(transition, self.hold)
         self.progress.apply(transition)
         self.outputs.update(transition.outputs)
 
@@ -195,6 +196,33 @@ class LoadedWorkflow:
                 self.texts.add(self.outputs[index], value)
 
 
+@dataclass(slots=True)
+class WorkflowReads:
+    """The replies from which `load` makes workflows: of the routes, of the records by workflow, of the
+    progress of these steps by workflow."""
+
+    routes: RouteReads
+    records: dict[str, ReplyHandle]
+    steps: Mapping[str, Sequence[int]]
+    step_replies: dict[str, ReplyHandle]
+
+
+def add_workflow_reads(
+    pipeline: Pipeline,
+    route_cache: RouteCache,
+    ids: Iterable[str],
+    steps: Mapping[str, Sequence[int]],
+) -> WorkflowReads:
+    """Add the commands that read the routes, these workflows, and the progress of these steps to a pipeline,
+    whose first command has watched the workflows and CLAIMS_VERSION. (TIME, MGET, XINFO, HMGET)"""
+    return WorkflowReads(
+        route_cache.add_reads(pipeline),
+        {id: pipeline.add("HMGET", id, *ADVANCE_FIELDS) for id in ids},
+        steps,
+        {id: pipeline.add(*_steps_command(id, indices)) for id, indices in steps.items()},
+    )
+
+
 def load(
     connection: Connection,
     flows: FlowCache,
@@ -202,31 +230,32 @@ def load(
     indices_by_id: Mapping[str, Iterable[int]],
     add_reads: Callable[[Pipeline], None] = lambda pipeline: None,
     pointing: Collection[str] = (),
+    reads: WorkflowReads | None = None,
 ) -> tuple[Routes, dict[str, LoadedWorkflow]]:
     """Watch and load workflows, with the progress that results of these steps are likely to need. `pointing`
-    are those to which results with large outputs belong.
+    are those to which results with large outputs belong. `reads` are replies to reads of all of them, which
+    are watched already.
 
     `add_reads` adds commands that are sent with the first round trip, behind WATCH. Return the routes, and
     the workflows by id, without those that, or whose flow, do not exist. (WATCH, TIME, MGET, XINFO, HMGET;
-    one round trip if their flows and the claims are cached, else more)
+    one round trip if their flows and the claims are cached, none with `reads`, else more)
     """
-    prefetched: dict[str, list[int]] = {}  # steps to load in the first round trip
-    for id, indices in indices_by_id.items():
-        flow = flows.flow_of(id)
-        if flow is not None and (steps := flows.likely_steps(flow, list(indices))):
-            prefetched[id] = steps
-    pipeline = Pipeline(connection)
-    pipeline.add("WATCH", keys.CLAIMS_VERSION, *indices_by_id)
-    reads = route_cache.add_reads(pipeline)
-    replies = {id: pipeline.add("HMGET", id, *ADVANCE_FIELDS) for id in indices_by_id}
-    step_replies = {id: pipeline.add(*_steps_command(id, steps)) for id, steps in prefetched.items()}
-    add_reads(pipeline)
-    pipeline.send()
-    routes = route_cache.parse(connection, reads)
+    if reads is None or not connection.is_watching:
+        prefetched: dict[str, list[int]] = {}  # steps to load in the first round trip
+        for id, indices in indices_by_id.items():
+            flow = flows.flow_of(id)
+            if flow is not None and (steps := flows.likely_steps(flow, list(indices))):
+                prefetched[id] = steps
+        pipeline = Pipeline(connection)
+        pipeline.add("WATCH", keys.CLAIMS_VERSION, *indices_by_id)
+        reads = add_workflow_reads(pipeline, route_cache, indices_by_id, prefetched)
+        add_reads(pipeline)
+        pipeline.send()
+    routes = route_cache.parse(connection, reads.routes)
     records = [
         record
-        for id, reply in replies.items()
-        if (record := parse_record(id, reply.value_or_none)) is not None
+        for id in indices_by_id
+        if (record := parse_record(id, reads.records[id].value_or_none)) is not None
     ]
     flow_by_reference = flows.fetch(connection, (record.reference for record in records))
     loaded: dict[str, LoadedWorkflow] = {}
@@ -236,19 +265,20 @@ def load(
         if flow is None:
             continue
         workflow = loaded[record.id] = LoadedWorkflow(record, flow, record.progress())
-        if flows.reference_of(record.id) == record.reference and record.id in prefetched:
-            add_steps(workflow.progress, prefetched[record.id], step_replies[record.id].value)
+        if flows.reference_of(record.id) == record.reference and record.id in reads.steps:
+            add_steps(workflow.progress, reads.steps[record.id], reads.step_replies[record.id].value)
         else:
             requests.append((workflow, LoadRequest(likely_steps(flow, indices_by_id[record.id]))))
         flows.remember(record.id, record.reference)
-    for id, hold in load_holds(connection, routes.pauses, loaded).items():
-        loaded[id].hold = hold
+    if routes.pauses:
+        for id, hold in load_holds(connection, routes.pauses, loaded).items():
+            loaded[id].hold = hold
     _load_requested(connection, requests)
     large = [each for id, each in loaded.items() if each.record.has_large or id in pointing]
-    for workflow, names in zip(
-        large, load_names(connection, [each.record.id for each in large]), strict=True
-    ):
-        workflow.large_values.stored = names
+    if large:
+        names_of_each = load_names(connection, [each.record.id for each in large])
+        for workflow, names in zip(large, names_of_each, strict=True):
+            workflow.large_values.stored = names
     return routes, loaded
 
 
@@ -286,16 +316,17 @@ def _advance(
 ) -> LoadRequest | None:
     """Advance a workflow until no result is left, or something must be loaded for the next one."""
     while results:
-        used, budget = workflow.budget.used, workflow.budget
+        budget = workflow.budget
+        remaining = budget.remaining
         outcome = advance(workflow.flow, workflow.progress, workflow.outputs, results[0], budget)
-        if shared is not None and budget.used > used:
-            shared.spend(budget.used - used)
+        if shared is not None and budget.remaining < remaining:
+            shared.spend(remaining - budget.remaining)
         if isinstance(outcome, LoadRequest):
             limit = max(PREFETCH_LIMIT, 2 * len(workflow.progress.steps))
             ahead = likely_steps(workflow.flow, outcome.steps, limit) - workflow.progress.steps.keys()
             return LoadRequest(ahead, outcome.outputs)
         result = results.popleft()
-        if budget.used:
+        if budget.remaining < budget.limit:
             workflow.budget = LookBudget(shared=budget.shared)
         if isinstance(outcome, Transition):
             outcome.entry_id = result.entry_id
@@ -305,7 +336,9 @@ def _advance(
 
 
 def _load_requested(connection: Connection, requests: Sequence[tuple[LoadedWorkflow, LoadRequest]]) -> None:
-    """Load what the engine has requested, in one round trip. (HMGET)"""
+    """Load what the engine has requested, in one round trip; nothing without requests. (HMGET)"""
+    if not requests:
+        return
     commands: list[Command] = []
     receivers: list[Callable[[list[Reply]], None]] = []
     for workflow, request in requests:
@@ -371,6 +404,8 @@ def load_out_of_band_outputs(
 ) -> dict[tuple[str, int], bytes]:
     """Return the out-of-band outputs of these steps, as JSON, by workflow and index, without steps that have
     none. (GET)"""
+    if not steps:
+        return {}
     commands = [("GET", keys.out_of_band_output(*step)) for step in steps]
     replies = connection.execute(commands, keep_errors=True)
     return {step: reply for step, reply in zip(steps, replies, strict=True) if isinstance(reply, bytes)}

@@ -1,0 +1,115 @@
+"""A lifecycle reads the workflow that it expects to move next together with the event that moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import redis
+
+from lfr.lifecycle.housekeeper import Housekeeper
+from lfr.operations.inspect.workflow import inspect_workflow
+from lfr.operations.intervene import retry_task, terminate_workflow
+from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.runtime.consumer import Consumer
+from lfr.store.redis.connection import Command, Connection, Store
+from tests.integration.conftest import Stepper, append_to
+from tests.support.interference import overtake
+
+Make = Callable[[Consumer], Stepper]
+
+
+_ON_THE_WAY = {"XREADGROUP", "WATCH", "UNWATCH", "HMGET", "MULTI"}
+"""The commands on the way of an event; the others are those of the timers."""
+
+
+class Installation:
+    """A lifecycle; `writes` are those on the way of the last event, each the names of its commands."""
+
+    def __init__(self, store: Store, client: redis.Redis, lifecycle: Stepper) -> None:
+        self.store = store
+        self.client = client
+        self.lifecycle = lifecycle
+        self.writes: list[list[str]] = []
+
+    def end(self, id: str, index: int, *, attempt: int = 1) -> None:
+        """Let a worker of lfr end a step, and the lifecycle read that."""
+        fields = {"workflow": id, "name": "x", "index": index, "attempt": attempt, "output": index}
+        append_to(self.client, "workflows:ends", kind="end-task", **fields)
+        self.writes.clear()
+        self.lifecycle.step()
+
+    def states(self, id: str) -> str:
+        """Return the states of the tasks of a workflow, then its own."""
+        workflow = inspect_workflow(self.store, id)
+        tasks = [step["state"] for step in workflow["steps"] if step["kind"] == "task"]
+        return " ".join([*tasks, str(workflow["state"])])
+
+
+@pytest.fixture
+def installation(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> Installation:
+    installation = Installation(store, client, stepper(Lifecycle(store)))
+    monkeypatch.setattr(Housekeeper, "run", lambda *_: None)  # it has round trips of its own
+    send = Connection.send
+
+    def note(self: Connection, commands: Sequence[Command]) -> None:
+        names = [str(command[0]) for command in commands]
+        if self is installation.lifecycle.connection and not _ON_THE_WAY.isdisjoint(names):
+            installation.writes.append(names)
+        send(self, commands)
+
+    monkeypatch.setattr(Connection, "send", note)
+    return installation
+
+
+def test_a_step_of_a_chain_takes_two_round_trips(installation: Installation) -> None:
+    id = start_workflow(installation.store, "A -> B -> C -> D").id
+    installation.end(id, 1)
+    for index in (2, 3):
+        installation.end(id, index)
+        read, commit = installation.writes
+        assert (read[0], commit[0], commit[-1]) == ("WATCH", "MULTI", "EXEC")
+    installation.end(id, 4)
+    assert installation.states(id) == "DONE DONE DONE DONE FINISHED"
+
+
+def test_branches_that_end_in_turn_are_read_ahead(installation: Installation) -> None:
+    id = start_workflow(installation.store, "A -> { B -> C  D -> E } -> F").id
+    for index in (1, 2, 4):
+        installation.end(id, index)
+    assert len(installation.writes) == 2
+    for index in (3, 5):
+        installation.end(id, index)
+    assert len(installation.writes) == 2
+
+
+def test_what_another_client_changes_meanwhile_counts(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = start_workflow(installation.store, "A -> B -> C").id
+    installation.end(id, 1)
+    connection = installation.lifecycle.connection
+    overtake(monkeypatch, connection, lambda: retry_task(installation.store, id, 2))
+    installation.end(id, 2)
+    assert installation.states(id) == "DONE RUNNING PENDING RUNNING"
+    overtake(monkeypatch, connection, lambda: terminate_workflow(installation.store, id))
+    installation.end(id, 2, attempt=2)
+    assert installation.states(id) == "DONE STOPPED PENDING TERMINATED"
+
+
+def test_nothing_is_watched_behind_a_batch_for_others_or_none(installation: Installation) -> None:
+    first = start_workflow(installation.store, "A -> B").id
+    second = start_workflow(installation.store, "A -> B").id
+    installation.end(first, 1)
+    installation.end(second, 1)  # not expected
+    assert "UNWATCH" in [name for write in installation.writes for name in write]
+    installation.end(first, 2)
+    retry_task(installation.store, second, 2)
+    installation.lifecycle.step()  # reads the news, then nothing
+    installation.lifecycle.step()
+    assert not installation.lifecycle.connection.is_watching
+    installation.end(second, 2, attempt=2)
+    assert installation.states(first) == installation.states(second) == "DONE DONE FINISHED"
