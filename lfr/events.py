@@ -334,6 +334,7 @@ def parse_joined_receipt(values: Values) -> JoinedReceipt:
     return JoinedReceipt(tuple(targets), _text(values, b"stream"), _text(values, b"action", ""))
 
 
+@lru_cache(maxsize=4)  # all events of one transaction have the same time
 def timestamp(at: float) -> str:
     """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     seconds, microseconds = divmod(round(at * 1_000_000), 1_000_000)

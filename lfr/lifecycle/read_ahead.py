@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from lfr.engine.transition import Transition
 from lfr.lifecycle.batch_events import BatchEvents
+from lfr.runtime.speculation import Speculation
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.queues.routes import RouteCache
@@ -29,9 +30,6 @@ _MAX_WORKFLOWS: Final = 4
 
 _MAX_ACTIVE: Final = 4
 """How many steps may run in a workflow that is read ahead: each of them may be the next to end."""
-
-_MAX_PAUSE: Final = 63
-"""After how many reads to try again, if the last ones were in vain."""
 
 
 class _Expected(NamedTuple):
@@ -50,8 +48,7 @@ class ReadAhead:
         self._route_cache = route_cache
         self._expected: dict[str, _Expected] = {}  # by workflow, the latest last
         self._reads: WorkflowReads | None = None
-        self._pause = 0  # after how many reads to try again, if the next one is in vain, too
-        self._reads_left = 0  # until then
+        self._speculation = Speculation()
 
     def note(
         self, loaded: Mapping[str, LoadedWorkflow], transitions: Mapping[str, Sequence[Transition]]
@@ -76,8 +73,8 @@ class ReadAhead:
     def execute(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
         """Send the commands that read a batch, and return their replies; the last but one is the batch. Watch
         and read what is expected, too. (WATCH; TIME, MGET, XINFO, HMGET)"""
-        if self._reads_left or not self._expected or commands[0][0] == "MULTI":  # its EXEC ends a watch
-            self._reads_left = max(0, self._reads_left - 1)
+        ends_watch = commands[0][0] == "MULTI"
+        if ends_watch or not self._expected or not self._speculation.is_advised():
             return connection.execute(commands, keep_errors=True)
         pipeline = Pipeline(connection)
         pipeline.add("WATCH", keys.CLAIMS_VERSION, *self._expected)
@@ -106,10 +103,10 @@ class ReadAhead:
             and not batch_events.results_without_attempt()
         ):
             self._reads = None
-            self._pause = 0
+            self._speculation.note(was_right=True)
             return reads
         self._drop(connection)
-        self._pause = self._reads_left = min(2 * self._pause + 1, _MAX_PAUSE)
+        self._speculation.note(was_right=False)
         return None
 
     def _drop(self, connection: Connection) -> None:

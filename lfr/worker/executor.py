@@ -25,6 +25,7 @@ from typing import Final
 from lfr import events
 from lfr.errors import Refused, Unreachable
 from lfr.runtime.consumer import Consumer
+from lfr.runtime.speculation import Speculation
 from lfr.runtime.tasks import (
     INPUT_IS_GONE,
     Completion,
@@ -59,6 +60,9 @@ _PUT_BACK_SECONDS: Final = 0.02
 
 _SUPERVISE_SECONDS: Final = 0.25
 """How often the thread of the consumer looks after the one that executes tasks one by one."""
+
+_SHORT_SECONDS: Final = 0.001
+"""Tasks that end within this time end before the next read, and their ends go with it."""
 
 _LAST_READ_SECONDS: Final = 1.5
 """How long to wait at a stop for a thread that only reads: longer than a read blocks."""
@@ -105,6 +109,7 @@ class TaskExecutor(Consumer):
         self._must_check = True  # whether tasks in the queue may be stale
         self._strangers: list[tuple[float, Entry]] = []  # to be put back; when each was read
         self._claims: set[str] = set()  # the entries that were read and whose completion is not confirmed
+        self._short_tasks = Speculation()
         self._running_count = 0  # the tasks that were read and have not ended
         self._changed = threading.Condition()
         self._completions = CompletionQueue(self.id, self._forget)
@@ -234,6 +239,7 @@ class TaskExecutor(Consumer):
                 self._claims.difference_update(entry.id for entry in excess)
                 self._strangers += [(time.monotonic(), entry) for entry in excess]
                 self._has_put_back |= bool(excess)  # go on, but slowly: all behind may be of one workflow
+            others = self._running_count
             self._running_count += len(accepted)
         if self._must_check or self.is_reclaimed:
             self._unchecked += accepted
@@ -241,6 +247,17 @@ class TaskExecutor(Consumer):
         else:
             for id, task in accepted:
                 self._begin(id, task)
+            if accepted and self._concurrency > 1:
+                self._await_short_tasks(others)
+
+    def _await_short_tasks(self, others: int) -> None:
+        """Wait a moment until no more tasks run than these, the `others`, if those that begin have ended at
+        once lately: then their ends go with the next read, in place of a write of their own."""
+        if not self._short_tasks.is_advised():
+            return
+        with self._changed:
+            ended = self._changed.wait_for(lambda: self._running_count <= others, _SHORT_SECONDS)
+        self._short_tasks.note(was_right=ended)
 
     def _begin_suspect(self, connection: Connection) -> None:
         """Begin the next suspect if there is capacity and none runs."""

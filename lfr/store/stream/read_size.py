@@ -103,9 +103,10 @@ def read_ranges(
     while ordered:
         count = size.next_count(len(ordered))
         part, ordered = ordered[:count], ordered[count:]
+        received_before = connection.received_bytes
         reply = connection.call("XRANGE", stream, part[0], part[-1], "COUNT", 2 * count)
         page = parse_entries(reply, stream)
-        size.note_entries(page)
+        size.note(len(page), connection.received_bytes - received_before or sum(map(entry_bytes, page)))
         requested = set(part)
         entries = [entry for entry in page if entry.id in requested]
         missing = requested.difference(entry.id for entry in entries)
