@@ -94,6 +94,9 @@ class ReadAhead:
         reads = self._reads
         if reads is None:
             return None
+        if not (batch_events.results or batch_events.notices or batch_events.malformed):
+            self._drop(connection)  # nothing is committed; what is expected is still to come
+            return None
         # Whatever else is in the batch may have transactions of its own, and these end the watch.
         others = len(batch_events.notices) + len(batch_events.malformed) + len(batch_events.foreign)
         if (

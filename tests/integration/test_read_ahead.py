@@ -104,6 +104,8 @@ def test_nothing_is_watched_behind_a_batch_for_others_or_none(installation: Inst
     first = start_workflow(installation.store, "A -> B").id
     second = start_workflow(installation.store, "A -> B").id
     installation.end(first, 1)
+    installation.lifecycle.step()  # reads the start of B, which concerns others alone
+    assert not installation.lifecycle.connection.is_watching
     installation.end(second, 1)  # not expected
     assert "UNWATCH" in [name for write in installation.writes for name in write]
     installation.end(first, 2)
