@@ -20,6 +20,7 @@ import { DocsPage } from "./pages/docs-page.js";
 import { ComparePage } from "./pages/compare-page.js";
 import { EventsPage } from "./pages/events-page.js";
 import { FlowPage } from "./pages/flow-page.js";
+import { FailuresPage } from "./pages/failures-page.js";
 import { SchedulesPage } from "./pages/schedules-page.js";
 import { StartPage, receiveFile } from "./pages/start-page.js";
 import { SystemPage } from "./pages/system-page.js";
@@ -41,6 +42,7 @@ const PAGES = {
   workflow: WorkflowPage,
   flow: FlowPage,
   compare: ComparePage,
+  failures: FailuresPage,
   start: StartPage,
   schedules: SchedulesPage,
   events: EventsPage,
@@ -49,6 +51,7 @@ const PAGES = {
 };
 const LINKS = [
   { path: "./", label: "Workflows", pages: ["workflows", "workflow", "flow", "compare"] },
+  { path: "failures", label: "Failures", pages: ["failures"] },
   { path: "start", label: "Start", pages: ["start"] },
   { path: "schedules", label: "Schedules", pages: ["schedules"] },
   { path: "events", label: "Events", pages: ["events"] },

@@ -62,6 +62,21 @@ export const WORKFLOW_ACTIONS = {
   },
 };
 
+/** The actions on all workflows that match a filter, as in `WORKFLOW_ACTIONS`; `after`: what follows. */
+export const MATCH_ACTIONS = {
+  ...WORKFLOW_ACTIONS,
+  restart: { ...WORKFLOW_ACTIONS.restart, after: "What fails again comes back to the page Failures." },
+  archive: {
+    label: "Archive",
+    role: "admin",
+    ask: (subject) => `Archive ${subject}?`,
+    effect:
+      "The server writes the archive of each to its folder, archive.folder. " +
+      "The workflows stay as they are; delete them afterwards if you like.",
+    danger: false,
+  },
+};
+
 /** The actions on a schedule, by the API's word, with texts as in `WORKFLOW_ACTIONS`. */
 export const SCHEDULE_ACTIONS = {
   trigger: {
@@ -107,6 +122,8 @@ export const STEP_ACTIONS = {
     danger: true,
   },
 };
+
+const MAX_IDS = 5;
 
 /** Return the body of a request with a reason; undefined without one. */
 const reasonBody = (reason) => (reason ? { reason } : undefined);
@@ -167,21 +184,23 @@ export async function runForEach(ids, run, concurrency = 4) {
 
 /**
  * Count the workflows that match a filter and permit an action. Return `total`, `states` (how many by state),
- * and `asOf`, the time for `runForMatches`. Throws a Problem.
+ * `ids` of the first five, and `asOf`, the time for `runForMatches`. Throws a Problem.
  */
 export async function countMatches(action, where) {
   const states = {};
+  const ids = [];
   let asOf = null;
   let next = null;
   do {
     const body = { action, where, as_of: asOf, next, dry_run: true };
     const part = await sendJson("POST", "/workflows/bulk", body);
     for (const [state, count] of Object.entries(part.states)) states[state] = (states[state] ?? 0) + count;
+    ids.push(...part.workflows.slice(0, MAX_IDS - ids.length));
     asOf = part.as_of;
     next = part.next;
   } while (next !== null);
   const total = Object.values(states).reduce((sum, count) => sum + count, 0);
-  return { total, states, asOf };
+  return { total, states, ids, asOf };
 }
 
 /**

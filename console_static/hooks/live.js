@@ -1,6 +1,7 @@
 // Keeps a page current: live streams, polling, the clock. All rest while the page is hidden or paused.
 
 import { createContext, useContext, useEffect, useRef, useState } from "../vendor/preact.js";
+import { getJson } from "../client/api.js";
 import { followStream } from "../client/stream.js";
 
 /** @typedef {import("../client/api.js").Problem} Problem */
@@ -99,6 +100,25 @@ export function usePolling(key, handlers, intervalMs, reports = true) {
     };
   }, [key, paused, intervalMs]);
   return () => runNow.current();
+}
+
+/** Return what a path of the API has, asked for at an interval; `problem` of the last request; `load`. */
+export function usePolled(path, intervalMs) {
+  const [data, setData] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const load = usePolling(
+    path,
+    {
+      request: () => getJson(path),
+      onResponse: (response) => {
+        setData(response);
+        setProblem(null);
+      },
+      onProblem: setProblem,
+    },
+    intervalMs,
+  );
+  return { data, problem, load };
 }
 
 /** Return the time in milliseconds, updated at an interval while `isTicking`. */

@@ -2,12 +2,12 @@
 
 import { html, useState } from "../vendor/preact.js";
 import { runScheduleAction, SCHEDULE_ACTIONS } from "../client/actions.js";
-import { getJson, pathSegment } from "../client/api.js";
+import { pathSegment } from "../client/api.js";
 import { Confirm, ProblemMessage } from "../components/dialog.js";
 import { Clock } from "../components/indicators.js";
 import { showNotice } from "../components/notices.js";
 import { formatDuration, formatUntil } from "../format/times.js";
-import { useNow, usePolling } from "../hooks/live.js";
+import { useNow, usePolled } from "../hooks/live.js";
 import { useRoute } from "../hooks/navigation.js";
 import { useAccess } from "../state/access.js";
 import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
@@ -23,7 +23,7 @@ export function SchedulesPage() {
 }
 
 function ScheduleList() {
-  const { data: schedules, problem } = usePolled("/schedules");
+  const { data: schedules, problem } = usePolled("/schedules", POLL_MS);
   const now = useNow(true);
   return html`<section class="page schedules">
     <h1>Schedules</h1>
@@ -68,7 +68,7 @@ function ScheduleList() {
 }
 
 function OneSchedule({ name }) {
-  const { data: schedule, problem, load } = usePolled(`/schedules/${pathSegment(name)}`);
+  const { data: schedule, problem, load } = usePolled(`/schedules/${pathSegment(name)}`, POLL_MS);
   const [action, setAction] = useState(null);
   const now = useNow(true);
   const may = useAccess();
@@ -179,22 +179,3 @@ const WorkflowLink = ({ id }) => html`<a href=${workflowAddress(id)}>${shortenId
 const formatDelay = (time, due) => formatDuration(Date.parse(due) - Date.parse(time));
 
 const scheduleAddress = (name) => buildAddress("schedules", { name });
-
-/** Return what a path of the API has, asked for again and again; `problem` of the last request; `load`. */
-function usePolled(path) {
-  const [data, setData] = useState(null);
-  const [problem, setProblem] = useState(null);
-  const load = usePolling(
-    path,
-    {
-      request: () => getJson(path),
-      onResponse: (response) => {
-        setData(response);
-        setProblem(null);
-      },
-      onProblem: setProblem,
-    },
-    POLL_MS,
-  );
-  return { data, problem, load };
-}

@@ -91,6 +91,12 @@ export function WorkflowsPage() {
     <${StateTabs} counts=${counts} state=${params.state ?? ""} to=${(state) => linkTo({ state })} />
     <${FilterForm} filters=${filters} linkTo=${linkTo} />
     <${FilterChips} filters=${filters} linkTo=${linkTo} />
+    ${
+      params.state === "FAILED" &&
+      html`<p>
+        <a href=${buildAddress("failures", { name: params.name })}>Why they failed, grouped by cause</a>
+      </p>`
+    }
     ${problem && html`<${ProblemMessage} problem=${problem} />`}
     ${
       where &&

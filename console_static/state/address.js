@@ -6,6 +6,7 @@ const ID = /^(?!\.{1,2}(?:\/|$))[\p{L}\p{N}_.:-]{1,300}(?:\/\d{1,7}\.\d{1,9}(?:\
 
 const PAGES = new Map([
   ["", "workflows"],
+  ["failures", "failures"],
   ["start", "start"],
   ["schedules", "schedules"],
   ["events", "events"],

@@ -4,7 +4,7 @@
  * The parameters of the address that filter the list. `label` has one or more labels, NAME=VALUE, with spaces
  * between them.
  */
-export const FILTER_NAMES = ["state", "name", "text", "label", "since", "reason"];
+export const FILTER_NAMES = ["state", "name", "text", "label", "since", "ended", "reason", "failure"];
 
 /**
  * Return those of the parameters of an address that filter the list.
@@ -28,14 +28,16 @@ function formatLabel(text) {
  *
  * @param {Record<string, string | undefined>} filters
  */
-export function formatWhere({ state, name, text, label, since, reason }) {
+export function formatWhere({ state, name, text, label, since, ended, reason, failure }) {
   const conditions = [
     state && `state=${quote(state)}`,
     name && `flow=${quote(name)}`,
     text && `text~${quote(text)}`,
     ...splitLabels(label).map(formatLabel),
     since && `since=${quote(since)}`,
+    ended && `ended=${quote(ended)}`,
     reason && `reason~${quote(reason)}`,
+    failure && `failure=${quote(failure)}`,
   ];
   return conditions.filter(Boolean).join(" ");
 }
@@ -44,9 +46,10 @@ const contains = (text, part) => !part || (text ?? "").toLowerCase().includes(pa
 
 /**
  * Return whether a workflow of a live update matches the filter, as the API applies it. What happens now is
- * within any `since`.
+ * within any `since` and `ended`. What a workflow failed by, only the API knows: none matches a `failure`.
  */
-export function matchesFilters(workflow, { state, name, text, label, reason }) {
+export function matchesFilters(workflow, { state, name, text, label, reason, ended, failure }) {
+  if (failure || (ended && !workflow.ended)) return false;
   if (state && workflow.state !== state) return false;
   if (name && workflow.name !== name) return false;
   const labels = workflow.labels ?? {};

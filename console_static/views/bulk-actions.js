@@ -4,6 +4,7 @@ import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import {
   countMatches,
   downloadArchive,
+  MATCH_ACTIONS,
   runForEach,
   runForMatches,
   runWorkflowAction,
@@ -48,10 +49,7 @@ export function BulkActions({ ids, onDone, onClear }) {
         }}
       >
         <p>${WORKFLOW_ACTIONS[action].effect}</p>
-        <ul class="ids">
-          ${ids.slice(0, 20).map((id) => html`<li>${shortenId(id)}</li>`)}
-          ${ids.length > 20 && html`<li>… and ${ids.length - 20} more</li>`}
-        </ul>
+        <${FirstIds} ids=${ids.slice(0, 20)} total=${ids.length} />
       <//>`
     }
     ${
@@ -82,6 +80,12 @@ export function BulkActions({ ids, onDone, onClear }) {
     }
   </div>`;
 }
+
+/** The first of the workflows that an action concerns, and how many there are besides. */
+const FirstIds = ({ ids, total }) => html`<ul class="ids">
+  ${ids.map((id) => html`<li key=${id}>${shortenId(id)}</li>`)}
+  ${total > ids.length && html`<li>… and ${(total - ids.length).toLocaleString("en")} more</li>`}
+</ul>`;
 
 /** The actions on all workflows that match the filter `where`, however many pages they have. */
 export function MatchActions({ where, onDone }) {
@@ -117,8 +121,8 @@ const formatCount = (count) => `${count.toLocaleString("en")} ${count === 1 ? "w
  * Counts what matches, asks, and shows the progress. *Stop* ends it behind the request that runs; *Go on*
  * takes it up with the same time, so that nothing is done twice.
  */
-function MatchDialog({ action, where, onClose }) {
-  const { label, ask, effect, danger } = WORKFLOW_ACTIONS[action];
+export function MatchDialog({ action, where, onClose }) {
+  const { label, ask, effect, danger, after } = MATCH_ACTIONS[action];
   const [matches, setMatches] = useState(null);
   const [done, setDone] = useState({ changed: 0, unchanged: 0, problems: [] });
   const [reason, setReason] = useState("");
@@ -167,6 +171,7 @@ function MatchDialog({ action, where, onClose }) {
     ${
       phase === "asking" &&
       html`<p>${matches.total ? describeStates(matches.states) : "Its state permits this for none."}</p>
+        <${FirstIds} ids=${matches.ids} total=${matches.total} />
         <p>${effect}</p>
         ${matches.total > 0 && html`<${ReasonField} value=${reason} onInput=${setReason} />`}`
     }
@@ -179,6 +184,7 @@ function MatchDialog({ action, where, onClose }) {
           ${done.unchanged > 0 && html`, ${done.unchanged} have changed meanwhile and stay`}
         </p>
         <progress aria-label="Progress" max=${Math.max(1, matches.total)} value=${done.changed} />
+        ${phase === "ended" && after && html`<p>${after}</p>`}
         ${
           done.problems.length > 0 &&
           html`<ul class="ids">

@@ -1,6 +1,7 @@
 // The filter above the list of workflows: a field for each condition, and what is set as chips.
 
 import { html, useEffect, useState } from "../vendor/preact.js";
+import { formatClock } from "../format/times.js";
 import { navigate } from "../hooks/navigation.js";
 
 const FIELDS = [
@@ -14,11 +15,15 @@ const FIELDS = [
   },
   { name: "reason", label: "Reason", placeholder: "timeout", describe: (value) => `failed with “${value}”` },
 ];
-const TEXT = { name: "text", describe: (value) => `with “${value}”` };
+const OTHERS = [
+  { name: "text", describe: (value) => `with “${value}”` },
+  { name: "failure", describe: () => "failed for one cause" },
+  { name: "ended", describe: (value) => `ended since ${formatClock(value) || value}` },
+];
 
 /** The conditions that are set; a click removes one. `linkTo` returns the address with other filters. */
 export const FilterChips = ({ filters, linkTo }) => {
-  const chips = [TEXT, ...FIELDS].filter(({ name }) => filters[name]);
+  const chips = [...OTHERS, ...FIELDS].filter(({ name }) => filters[name]);
   return (
     chips.length > 0 &&
     html`<p class="chips">

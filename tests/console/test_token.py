@@ -23,6 +23,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
         "LFR_API_REQUIRE_TOKEN": "always",
         "LFR_API_TOKEN": "may-operate",
         "LFR_API_READ_TOKEN": "may-read",
+        "LFR_ARCHIVE_FOLDER": "/nowhere",
     }
     with installed(tmp_path_factory.mktemp("closed"), token="may-operate", more=more) as installation:
         installation.lfr.run("@flow closed\na -> b", {}, "closed-1")

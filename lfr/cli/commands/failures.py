@@ -48,7 +48,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
         return
     if failures["groups"]:
         terminal.print_lines(_format_groups(terminal, failures["groups"]))
-    for note in _notes(failures):
+    for note in _notes(failures, arguments.since):
         terminal.print_err(note)
 
 
@@ -80,7 +80,8 @@ def draw_trend(counts: Sequence[int]) -> str:
     return "".join(_BARS[(count * len(_BARS) - 1) // most] if count else _NO_BAR for count in counts)
 
 
-def _notes(failures: Mapping[str, Any]) -> Iterator[str]:
+def _notes(failures: Mapping[str, Any], period: str) -> Iterator[str]:
+    """Yield what the table does not show; `period` is what --since says."""
     groups, since = failures["groups"], format_start(failures["since"])
     if not failures["failed"]:
         yield f"no workflow has failed since {since}"
@@ -94,8 +95,8 @@ def _notes(failures: Mapping[str, Any]) -> Iterator[str]:
     if not failures["is_complete"]:
         yield f"only the {failures['examined']:,} that started last were looked at; --flow looks at one flow"
     if groups:
-        where = groups[0]["where"].replace("'", "'\\''")
-        yield f"restart a group: lfr restart --where '{where}'"
+        ended = "" if period == "all" else f" ended={period}"
+        yield f"restart a group: lfr restart --where 'failure={groups[0]['failure']}{ended}'"
 
 
 HANDLER = Handler(

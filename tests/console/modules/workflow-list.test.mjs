@@ -11,6 +11,15 @@ const { MAX_NEW, createList, applyListUpdate } = await import(
   `${process.env.LFR_CONSOLE}/state/workflow-list.js`
 );
 
+test("a group of failures is a filter, which no live update matches", () => {
+  const filters = pickFilters({ state: "FAILED", failure: "1f0c9a3b5d7e", ended: "1d", size: "50" });
+  assert.equal(formatWhere(filters), 'state="FAILED" ended="1d" failure="1f0c9a3b5d7e"');
+  const failed = { id: "workflow:a", name: "n", state: "FAILED", ended: "2026-11-28T12:00:00.000Z" };
+  assert.ok(!matchesFilters(failed, filters));
+  assert.ok(matchesFilters(failed, { ended: "1d" }));
+  assert.ok(!matchesFilters({ ...failed, ended: null }, { ended: "1d" }));
+});
+
 const at = (second) => `2026-11-28T12:00:${String(second).padStart(2, "0")}.000Z`;
 const row = (id, second, more = {}) => ({
   id: `workflow:${id}`,
