@@ -43,7 +43,8 @@ export function FailuresPage() {
     <div class="heading">
       <h1>Failures</h1>
       ${
-        failures?.failed > 0 &&
+        failures &&
+        (failures.groups.length > 1 || failures.left_out > 0) &&
         may("operate") &&
         html`<button
           onClick=${() =>

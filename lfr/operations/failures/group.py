@@ -22,7 +22,7 @@ from lfr.values.checks import mismatch
 MAX_GROUPS: Final = 200
 """How many groups are counted; what failed by anything else is counted together."""
 
-MAX_EXAMINED: Final = 50_000
+MAX_EXAMINED: Final = 20_000
 """How many workflows are looked at, about: the failed ones that started last."""
 
 TREND_PARTS: Final = 24
