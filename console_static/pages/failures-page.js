@@ -29,7 +29,7 @@ export function FailuresPage() {
   const { params } = useRoute();
   const since = params.since ?? DEFAULT_PERIOD;
   const flow = params.name;
-  const path = buildAddress("/failures", { since, flow });
+  const path = `/failures${buildAddress("", { since, flow })}`;
   const { data: failures, problem, load } = usePolled(path, POLL_MS);
   const [question, setQuestion] = useState(null);
   const [retried, setRetried] = useState(null);

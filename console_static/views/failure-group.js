@@ -86,7 +86,7 @@ function Members({ group, now, listAddress }) {
   const [problem, setProblem] = useState(null);
   useEffect(() => {
     let isStale = false;
-    getPage(buildAddress("/workflows", { where: group.where, size: MAX_MEMBERS })).then(
+    getPage(`/workflows${buildAddress("", { where: group.where, size: MAX_MEMBERS })}`).then(
       (page) => isStale || setRows(page.items),
       (error) => isStale || setProblem(error),
     );
