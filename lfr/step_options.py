@@ -124,7 +124,7 @@ def parse_step_options(parameters: Json) -> StepOptions:
 def parse_flow_timeout(parameters: Json) -> float | None:
     """Return how many seconds a workflow may take, as the parameters of its `@flow` say; None: any time.
 
-    Raises BadStepOptions, also for a key beside the reserved one that looks as if it were meant for it.
+    Raises BadStepOptions, also for an option beside the reserved key.
     """
     if not isinstance(parameters, dict):
         return None
@@ -133,8 +133,6 @@ def parse_flow_timeout(parameters: Json) -> float | None:
             raise BadStepOptions(
                 f"@flow knows {key} only under {RESERVED_KEY}, as (- lfr: {{timeout: 2h}} -)"
             )
-        if key != RESERVED_KEY and (hint := suggestion(key, [RESERVED_KEY])):
-            raise BadStepOptions(f"@flow knows {RESERVED_KEY}, but not {key}; {hint}")
     if RESERVED_KEY not in parameters:
         return None
     fields = _object(RESERVED_KEY, parameters[RESERVED_KEY], FLOW_KEYS)

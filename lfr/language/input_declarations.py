@@ -1,17 +1,22 @@
 """What `@flow` declares about inputs, labels and a schedule: its errors, each at its key in the text, and the
-order of the inputs there."""
+order of the inputs there. Other parameters are for readers, unless they look like one of these."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from lfr.flow_inputs import declared_inputs, find_input_faults
-from lfr.labels import find_label_faults
+from lfr.flow_inputs import INPUTS_KEY, declared_inputs, find_input_faults
+from lfr.labels import LABELS_KEY, find_label_faults
 from lfr.language.ast import FlowText, Literal
 from lfr.language.diagnostics import Problem
 from lfr.language.parse import parse_first_declarations
-from lfr.schedules.spec import find_schedule_faults
+from lfr.schedules.spec import SCHEDULE_KEY, find_schedule_faults
+from lfr.step_options import RESERVED_KEY
+from lfr.values.checks import suggestion
+from lfr.values.json import Json
+
+_KEYS: Final = (RESERVED_KEY, INPUTS_KEY, LABELS_KEY, SCHEDULE_KEY)
 
 _OPENING: Final = "(-"
 _CLOSING: Final = "-)"
@@ -23,9 +28,17 @@ def flow_parameter_problems(tree: FlowText, text: str) -> Iterator[Problem]:
         if declaration.keyword == "flow" and declaration.parameters is not None:
             literal = declaration.parameters
             faults = [*find_input_faults(literal.value), *find_label_faults(literal.value)]
+            faults = faults or [*_similar_keys(literal.value)]
             for path, message in faults or find_schedule_faults(declaration.name, literal.value):
                 yield Problem(_locate(literal, path, text), message)
             return
+
+
+def _similar_keys(parameters: Json) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield a fault for each parameter that looks as if one of lfr's own were meant."""
+    for key in parameters if isinstance(parameters, dict) else ():
+        if key not in _KEYS and (hint := suggestion(key, _KEYS)):
+            yield (key,), f"@flow knows {', '.join(_KEYS)}, but not {key}; {hint}"
 
 
 def input_names(text: str) -> list[str]:

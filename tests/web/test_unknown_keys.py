@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from lfr.config.load import load_with_origins
-from lfr.errors import LfrError
+from lfr.errors import BadInput, BadSettings, LfrError
 from lfr.language import check_flow
+from lfr.notices.rules import parse_rules
+from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.start import start_workflow
+from lfr.store.redis.connection import Store
 from lfr.web.app import all_routes
 from lfr.web.route import Route
 from tests.web.conftest import Caller
@@ -72,6 +78,14 @@ FLOWS = [
     ("@flow f (- lfr: {retry: 1} -) a", "retry", ""),
     ("@flow f (- lfrr: {timeout: 1s} -) a", "lfrr", "lfr"),
     ("@flow f (- timeout: 1s -) a", "timeout", ""),
+    ("@flow f (- schedulee: {every: 1h} -) a", "schedulee", "schedule"),
+    ("@flow f (- schedule: {everyy: 1h} -) a", "everyy", "every"),
+    ("@flow f (- schedule: {every: 1h, timezonee: UTC} -) a", "timezonee", "timezone"),
+    ("@flow f (- labelss: {a: b} -) a", "labelss", "labels"),
+    ("@flow f (- inputss: {a: {}} -) a", "inputss", "inputs"),
+    ("@flow f (- inputs: {a: {typee: string}} -) a", "typee", "type"),
+    ("flow:g (- versionn: 1 -)", "versionn", "version"),
+    ("<https://x/a> (- methodd: POST -) -> a", "methodd", "method"),
     ("wait:delay (- durationn: 1 -)", "durationn", "duration"),
     ("wait:event (- {event: e, matchh: {}} -)", "matchh", "match"),
     ("request:post (- urll: x -)", "urll", "url"),
@@ -85,6 +99,55 @@ def test_in_a_flow(text: str, key: str, known: str) -> None:
     messages = " ".join(f"{each.message} {each.hint}" for each in errors)
     assert key in messages
     assert not known or f"did you mean {known}?" in messages
+
+
+@pytest.mark.parametrize(
+    "place", [(), ("record",), ("items", "1"), ("history", 0), ("items", "1", "open", "0")]
+)
+def test_in_an_archive(store: Store, place: tuple[Any, ...]) -> None:
+    id = start_workflow(store, "* a", [1]).id
+    document = archive_workflow(store, id)
+    child = {**document, "items": {}, "counts": [0, 0, 0, 0], "steps": {}, "outputs": {}}
+    for name in ("format", "version", "id", "flow"):
+        del child[name]
+    counts = {"total": 1, "begun": 1, "done": 0, "round": 1, "values": {}, "outputs": {}}
+    document["items"] = {"1": {**counts, "open": {"0": child}}}
+    owner: Any = json.loads(json.dumps(document))
+    whole = owner
+    for name in place:
+        owner = owner[name]
+    known = next(iter(owner))
+    owner[wrong(known)] = 1
+    with pytest.raises(BadInput) as error:
+        restore_workflow(store, whole, "workflow:copy")
+    assert repr(wrong(known)) in error.value.message
+    assert error.value.hint == f"did you mean {known}?"
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "known"), [("flwo=a", "flwo", "flow"), ("label.a=b statee=FAILED", "statee", "state")]
+)
+def test_in_a_filter(call: Caller, where: str, key: str, known: str) -> None:
+    reply = call("GET", f"/workflows?where={quote(where)}")
+    assert reply.status == 400 and key in reply.json["detail"]
+    assert reply.json["hint"] == f"did you mean {known}?"
+
+
+def test_in_a_schedule(call: Caller) -> None:
+    body = {"name": "s", "flow": "f", "schedule": {"everyy": "1h"}}
+    parts = call("POST", "/schedules", body).json
+    assert "everyy" in str(parts) and "did you mean every?" in str(parts)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "known"),
+    [("whenn", "failed", "when"), ("flwo", "a", "flow"), ("when", "faild", "failed")],
+)
+def test_in_a_rule_of_notices(key: str, text: str, known: str) -> None:
+    rule = {"r.when": "failed", "r.to": "command:a", f"r.{key}": text}
+    with pytest.raises(BadSettings) as error:
+        parse_rules(rule)
+    assert f"did you mean {known}?" in str(error.value)
 
 
 @pytest.mark.parametrize(("text", "known"), [("redis: {hostt: a}", "host"), ("redi: {host: a}", "redis")])

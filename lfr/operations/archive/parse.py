@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from lfr.states import WorkflowState
 from lfr.step_options import parse_step_options
 from lfr.task_log import EVIDENCE, parse_lines
 from lfr.tasks.wait_spec import LONGEST_NAME
-from lfr.values.checks import LIST, OBJECT, TEXT, Check, is_unicode, whole_number
+from lfr.values.checks import LIST, OBJECT, TEXT, Check, is_unicode, suggestion, whole_number
 from lfr.values.json import InvalidJson, Json, copy_json, encode_json
 from lfr.values.times import MAX_TIME_MS
 
@@ -43,6 +43,14 @@ _COUNT: Final = whole_number(0, 10**12)
 _PROGRESS: Final = whole_number(0, 10**9)
 _ROUND: Final = whole_number(1, MAX_ATTEMPT)
 _TIME: Final = whole_number(0, MAX_TIME_MS)
+
+_HEAD_KEYS: Final = ("format", "version", "id", "flow")
+_ARCHIVE_KEYS: Final = ("record", "counts", "steps", "outputs", "latched", "history", "removed", "items")
+_RECORD_KEYS: Final = tuple(
+    ["name", "source", "state", "reason", "started", "ended", "simulated", "version", "labels", "paused"]
+)
+_ITEMS_KEYS: Final = ("total", "begun", "done", "round", "values", "outputs", "open")
+_ENTRY_KEYS: Final = ("at", "facts", "reason", "actor", "actor_reason")
 
 _MAX_DEPTH: Final = 100
 """How deeply items may be nested in items."""
@@ -132,6 +140,8 @@ class _SnapshotParser:
     def parse(self, data: Json, flow: Flow, depth: int) -> dict[str, Any]:
         """Return the snapshot of a workflow, or of a child; then `flow` is the one that runs for it."""
         record = _field(data, "record", OBJECT)
+        _check_keys("the archive", data, (*_ARCHIVE_KEYS, "flow") if depth else (*_ARCHIVE_KEYS, *_HEAD_KEYS))
+        _check_keys("its record", record, _RECORD_KEYS)
         steps = range(flow.first, flow.last + 1)
         progress = _parse_by_number(data, "steps", steps, _parse_progress)
         counts = self._parse_counts(data, flow, progress)
@@ -183,6 +193,7 @@ class _SnapshotParser:
             if not step.has_children or depth > _MAX_DEPTH:
                 raise _bad(f"it has items of step {index}, which is not iterated")
             counts = {name: _field(items, name, _COUNT) for name in ("total", "begun", "done")}
+            _check_keys(f"its step {index}", items, _ITEMS_KEYS)
             total, begun, done = counts.values()
             counts["round"] = _field(items, "round", _ROUND)
             attempt = max(1, *steps.get(index, [0, 0, 0])[2:3])
@@ -253,6 +264,7 @@ def _parse_output(value: Json) -> Json:
 
 
 def _parse_history_entry(entry: Json, steps: range) -> dict[str, Any]:
+    _check_keys("an entry of its history", entry, _ENTRY_KEYS)
     facts = _field(entry, "facts", TEXT, "")
     if _FACTS.sub("", facts):
         raise _bad("its history cannot be read")
@@ -300,6 +312,14 @@ def _parse_state(record: dict[str, Any]) -> str:
     if state not in tuple(WorkflowState):
         raise _bad(f"there is no state {str(state)[:20]}")
     return str(state)
+
+
+def _check_keys(owner: str, data: Json, keys: Sequence[str]) -> None:
+    """Raise BadInput for a key that is none of these: what a newer lfr has written there would be lost."""
+    for key in data if isinstance(data, dict) else ():
+        if key not in keys:
+            hint = suggestion(key, keys) or "a newer lfr may have written it: restore it with that one"
+            raise BadInput(f"this is no archive that this lfr reads: {owner} has {key[:40]!r}", hint=hint)
 
 
 def _field(data: Json, name: str, check: Check, default: Json = None) -> Any:
