@@ -25,8 +25,10 @@ LOGGER = logging.getLogger(__name__)
 _EVERY_SECONDS: Final = 0.05
 """How often a slice is done while something remains to be pruned."""
 
-_SLICE_SECONDS: Final = 0.003
-"""After this time a slice begins no further workflow."""
+_SHARE: Final = 0.06
+_LONGEST_SECONDS: Final = 0.05
+"""After this share of the time since the slice before, or this time, a slice begins no further workflow. So a
+busy lifecycle, whose passes are long, deletes as many as an idle one."""
 
 _RESCAN_SECONDS: Final = 60.0
 """How often to look for workflows that have become old enough."""
@@ -59,6 +61,7 @@ class Retention:
         self._write = partial(write_archive, Path(folder)) if folder else None
         self._flows = FlowCache()
         self._due_at = 0.0
+        self._began_at = 0.0
         self._remaining_rules: deque[tuple[WorkflowState, float]] = deque()
         self._after: Position | None = None
         self._filter: WorkflowFilter | None = None
@@ -77,12 +80,14 @@ class Retention:
         if started < self._due_at:
             return
         self._due_at = started + _EVERY_SECONDS
+        longest_seconds = min(_SHARE * (started - self._began_at), _LONGEST_SECONDS)
+        self._began_at = started
         if not self._ids:
             self._read_page(connection)
             return
         while self._ids and self._filter is not None:
             self._prune(self._filter, self._ids.popleft())
-            if time.monotonic() - started >= _SLICE_SECONDS:
+            if time.monotonic() - started >= longest_seconds:
                 return
 
     def _read_page(self, connection: Connection) -> None:

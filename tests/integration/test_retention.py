@@ -93,7 +93,7 @@ def test_by_default_nothing_is_pruned(store: Store, client: redis.Redis, stepper
 def test_a_slice_begins_no_further_workflow_once_its_time_is_over(
     store: Store, client: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "_SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(retention, "_SHARE", 0.0)
     for n in range(3):
         finished(store, client, f"old{n}", 40)
     store = open_store(replace(settings, retention_finished_seconds=MONTH))
