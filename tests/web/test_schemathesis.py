@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,21 @@ def test_so_is_every_answer_about_what_is_there(redis_url: str, store: Store, tm
     assert "Fuzzing" in report
 
 
-def run(redis_url: str, folder: Path, configuration: str, *arguments: str) -> str:
+def test_so_are_those_to_the_console_of_littleflow(redis_url: str, store: Store, tmp_path: Path) -> None:
+    start_workflow(store, "a -> { b c } -> d", {"n": 1}, "w")
+    arguments = ("--phases", "coverage,fuzzing", "--include-path-regex", "^/littleflow")
+    configuration = PATH_VALUES + '"path.kind" = "S"\n'
+    report = run(redis_url, tmp_path, configuration, *arguments, more={"LFR_API_LITTLEFLOW": "true"})
+    assert "Fuzzing" in report
+
+
+def run(
+    redis_url: str, folder: Path, configuration: str, *arguments: str, more: Mapping[str, str] | None = None
+) -> str:
     """Return the output of schemathesis. Fail the test if it finds an error."""
     (folder / "schemathesis.toml").write_text(configuration)
-    with serving(redis_url, more={"LFR_API_TOKEN": "sesame", "LFR_API_REQUIRE_TOKEN": "always"}) as (_, port):
+    settings = {"LFR_API_TOKEN": "sesame", "LFR_API_REQUIRE_TOKEN": "always", **(more or {})}
+    with serving(redis_url, more=settings) as (_, port):
         command = [sys.executable, "-m", "schemathesis.cli", "run"]
         command += [f"http://127.0.0.1:{port}/openapi.json", "--header", "Authorization: Bearer sesame"]
         command += [word for path in STREAMS for word in ("--exclude-path", path)]

@@ -235,6 +235,7 @@ def _as_littleflow(route: Route) -> Route:
         path=_ROOT + route.path,
         handler=partial(_answering, route.handler),
         responses={**route.responses, **errors},
+        problems=(*route.problems, 404),  # of what is no id: no route has it
     )
 
 
