@@ -25,6 +25,8 @@ import { SchedulesPage } from "./pages/schedules-page.js";
 import { StartPage, receiveFile } from "./pages/start-page.js";
 import { SystemPage } from "./pages/system-page.js";
 import { TokenPage } from "./pages/token-page.js";
+import { WaitingPage } from "./pages/waiting-page.js";
+import { WorkersPage } from "./pages/workers-page.js";
 import { WorkflowPage } from "./pages/workflow-page.js";
 import { WorkflowsPage } from "./pages/workflows-page.js";
 import { AccessProvider, useRole } from "./state/access.js";
@@ -45,6 +47,8 @@ const PAGES = {
   failures: FailuresPage,
   start: StartPage,
   schedules: SchedulesPage,
+  waiting: WaitingPage,
+  workers: WorkersPage,
   events: EventsPage,
   system: SystemPage,
   docs: DocsPage,
@@ -54,6 +58,8 @@ const LINKS = [
   { path: "failures", label: "Failures", pages: ["failures"] },
   { path: "start", label: "Start", pages: ["start"] },
   { path: "schedules", label: "Schedules", pages: ["schedules"] },
+  { path: "waiting", label: "Waiting", pages: ["waiting"] },
+  { path: "workers", label: "Workers", pages: ["workers"] },
   { path: "events", label: "Events", pages: ["events"] },
   { path: "system", label: "System", pages: ["system", "docs"] },
 ];

@@ -1,6 +1,6 @@
 // The page of events: the newest of the stream, dead letters, latches; it can send an event.
 
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useState } from "../vendor/preact.js";
 import { useNow, usePolling } from "../hooks/live.js";
 import { Clock } from "../components/indicators.js";
 import { resetLatch } from "../client/actions.js";
@@ -10,6 +10,7 @@ import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
 import { Confirm, ProblemMessage } from "../components/dialog.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
 import { showNotice } from "../components/notices.js";
+import { FilterField } from "../components/filter-field.js";
 import { EventDialog } from "../components/event-dialog.js";
 
 const POLL_MS = 3000;
@@ -104,16 +105,16 @@ export function EventsPage() {
           }
           <h2>On the stream</h2>
           <p class="muted">
-            Tasks that a group of workers does are in its queue: <a href="system">System</a> lists it.
+            Tasks that a group of workers does are in its queue: <a href="workers">Workers</a> lists it.
           </p>
           <p class="tools">
-            <${Filter}
+            <${FilterField}
               label="Kind"
               hint="Kind, as end-task"
               value=${params.kind}
               onChoose=${(kind) => setFilters({ kind })}
             />
-            <${Filter}
+            <${FilterField}
               label="Workflow"
               hint="Workflow's id"
               value=${params.workflow}
@@ -165,20 +166,6 @@ export function EventsPage() {
       <//>`
     }
   </section>`;
-}
-
-/** A text field that applies its filter on Enter or blur, and keeps its draft while the page updates. */
-function Filter({ label, hint, value = "", onChoose }) {
-  const [draft, setDraft] = useState(value);
-  useEffect(() => setDraft(value), [value]);
-  return html`<input
-    type="search"
-    aria-label=${label}
-    placeholder=${hint}
-    value=${draft}
-    onInput=${(event) => setDraft(event.target.value)}
-    onChange=${(event) => onChoose(event.target.value.trim())}
-  />`;
 }
 
 const WorkflowLink = ({ id }) => html`<a href=${workflowAddress(id)}>${shortenId(id)}</a>`;

@@ -9,6 +9,8 @@ const PAGES = new Map([
   ["failures", "failures"],
   ["start", "start"],
   ["schedules", "schedules"],
+  ["waiting", "waiting"],
+  ["workers", "workers"],
   ["events", "events"],
   ["system", "system"],
   ["docs", "docs"],

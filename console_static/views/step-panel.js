@@ -130,7 +130,7 @@ function WaitsFor({ step, now, onSend }) {
     ${
       worker &&
       html`<p class="tone-terminating">a worker: ${describeMissingWorker(step.waits_for, now)}</p>
-        <p><a href="system">System</a> shows the workers.</p>`
+        <p><a href="workers">Workers</a> shows who does which task.</p>`
     }
     ${
       event &&

@@ -17,6 +17,7 @@ from lfr.store.queues.workforce import Workforce, read_workforce
 from lfr.store.redis.connection import Store
 from lfr.store.totals import DURATION_BOUNDS, DURATION_SUM, MAX_NAMES, OTHER, load_totals
 from lfr.tasks.catalogue import WAIT_PREFIX, find_built_in
+from lfr.values.times import format_span
 
 _MAX_PROCESSES: Final = 20
 
@@ -44,6 +45,7 @@ def list_tasks(store: Store) -> list[dict[str, Any]]:
     last       when a worker did it last, and its group, as at and by; None: not known
     never      whether no worker is known to have ever done it
     problem, hint  why nobody does it, and what to do; None: somebody does it, as far as is known
+    warning    the problem as a sentence, with what waits, who did it last, and the hint; None: nothing waits
 
     Raises Unreachable, Refused.
     """
@@ -67,11 +69,25 @@ def list_tasks(store: Store) -> list[dict[str, Any]]:
         }
         for task in _find_names(workforce, [*totals, *unclaimed])
     ]
-    return sorted(rows, key=_order)
+    return sorted(({**row, "warning": _warning(workforce, row)} for row in rows), key=_order)
+
+
+def _warning(workforce: Workforce, row: Mapping[str, Any]) -> str | None:
+    if row["problem"] is None or not row["waiting"]:
+        return None
+    count, workflows = row["waiting"], row["workflows"]
+    last = ", and none is known to have ever done it" if row["never"] else ""
+    if service := workforce.served_tasks.get(row["task"]):
+        ago = format_span((workforce.now_ms - service.at_ms) / 1000)
+        last = f"; the group {service.group} did it last, {ago} ago"
+    tasks = f"{count:,} task{'' if count == 1 else 's'}"
+    of = "" if workflows is None else f" of {workflows:,} workflow{'' if workflows == 1 else 's'}"
+    since = "" if row["oldest"] is None else f", the oldest since {format_span(row['oldest'])}"
+    return f"{row['problem']}{last}: {tasks}{of} wait{'s' if count == 1 else ''}{since} ({row['hint']})"
 
 
 def _order(row: Mapping[str, Any]) -> tuple[bool, float, str]:
-    is_urgent = row["problem"] is not None and bool(row["waiting"])
+    is_urgent = row["warning"] is not None
     return not is_urgent, -(row["oldest"] or 0.0) if is_urgent else 0.0, row["task"]
 
 
@@ -160,7 +176,7 @@ def _describe_last(
         last = {"at": iso_time(service.at_ms), "by": service.group}
     elif task in workforce.foreign_tasks:
         last = {"at": iso_time(workforce.foreign_tasks[task]), "by": None}
-    is_known = last is not None or bool(numbers.get("ended") or numbers.get(DURATION_SUM))
+    is_known = last is not None or any(numbers.get(what) for what in ("ended", "failed", DURATION_SUM))
     return {"last": last, "never": is_whole and not is_known and not task.startswith(WAIT_PREFIX)}
 
 

@@ -29,7 +29,9 @@ API: Final = "/api"
 
 _LONGEST_CODE: Final = 100
 
-_PAGES: Final = re.compile(r"/(failures|start|schedules|events|system|docs|compare|workflows/.+|flows/.+)?")
+_PAGES: Final = re.compile(
+    r"/(failures|start|schedules|waiting|workers|events|system|docs|compare|workflows/.+|flows/.+)?"
+)
 """The paths of pages: each serves the one document, which renders the page of its address."""
 
 _DOCUMENT: Final = "/index.html"

@@ -48,8 +48,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     if any(task["shares_queue"] and task["waiting"] for task in tasks):
         terminal.print_err("*: in the queue of the group, which has all of its tasks")
     for task in tasks:
-        if task["problem"] is not None and task["waiting"]:
-            terminal.print_err(f"lfr: {terminal.paint(printable(_problem(task)), 'red', terminal.err)}")
+        if task["warning"] is not None:
+            terminal.print_err(f"lfr: {terminal.paint(printable(task['warning']), 'red', terminal.err)}")
 
 
 def _row(task: Mapping[str, Any]) -> Row:
@@ -86,22 +86,6 @@ def _last(task: Mapping[str, Any]) -> str:
     is_other = by is not None and by != task["group"]
     ago = format_span(seconds_between(task["last"]["at"], None) or 0.0)
     return f"{ago} ago" + (f" by {by}" if is_other else "")
-
-
-def _problem(task: Mapping[str, Any]) -> str:
-    count = task["waiting"]
-    history = ", and none is known to have ever done it" if task["never"] else ""
-    if task["last"] is not None:
-        history = (
-            f"; {task['last']['by'] or 'a foreign worker'} did it last, {_last(task).partition(' by ')[0]}"
-        )
-    workflows = task["workflows"]
-    of = "" if workflows is None else f" of {workflows:,} workflow{'' if workflows == 1 else 's'}"
-    return (
-        f"{task['problem']}{history}: {count:,} task{'' if count == 1 else 's'}{of} "
-        f"wait{'s' if count == 1 else ''}, the oldest since {format_span(task['oldest'] or 0.0)} "
-        f"({task['hint']})"
-    )
 
 
 HANDLER = Handler(

@@ -50,6 +50,7 @@ _TASK: Final = object_schema(
         "never": BOOLEAN,
         "problem": NULLABLE_TEXT,
         "hint": NULLABLE_TEXT,
+        "warning": NULLABLE_TEXT,
     }
 )
 
