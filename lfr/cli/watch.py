@@ -123,6 +123,7 @@ def _follow(
                 interval_seconds=_INTERVAL_SECONDS,
                 waits=True,
                 workers=True,
+                outputs=True,
             )
             for update in updates:
                 outage_began = None

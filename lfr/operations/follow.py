@@ -28,6 +28,7 @@ from lfr.store.workflows.history import (
     read_removed_history,
 )
 from lfr.store.workflows.load import Record
+from lfr.store.workflows.queries import load_short_outputs
 from lfr.tasks.catalogue import WAIT_PREFIX
 
 _PAGE: Final = 1000
@@ -35,6 +36,9 @@ _PAGE: Final = 1000
 
 _MAX_PROGRESS: Final = 100
 """For how many running steps an update has the progress."""
+
+_MAX_OUTPUT: Final = 2000
+"""The bytes of an output that an update has whole."""
 
 _MIN_PAUSE_SECONDS: Final = 0.005
 _MAX_PAUSE_SECONDS: Final = 0.25
@@ -55,6 +59,7 @@ def follow_workflow(
     interval_seconds: float | None = None,
     waits: bool = False,
     workers: bool = False,
+    outputs: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield an update on a workflow at once, and after changes until the workflow ends or the time is over.
 
@@ -66,6 +71,8 @@ def follow_workflow(
     workers           add missing_workers, by task, of the running steps whose task no live worker does:
                       message, hint, and index, that of one of these steps; read every two seconds: use an
                       interval, too
+    outputs           add outputs, of the tasks that have ended with these changes, by index (as text): JSON
+                      text; of a long one how many bytes it has
 
     The keys of an update: those of `summarize`; changes, the facts since the last update, oldest first, as
     `describe_history` describes them, each with the name of its step; moment, to continue from; progress by
@@ -87,7 +94,7 @@ def follow_workflow(
             now = time.monotonic()
             if follower.has_read or has_ended or now >= next_update:
                 next_update = now + interval
-                yield follower.update(record, with_waits=waits, with_workers=workers)
+                yield follower.update(record, with_waits=waits, with_workers=workers, with_outputs=outputs)
             if has_ended:
                 return
             if is_complete:
@@ -148,7 +155,9 @@ class _Follower:
         if self._after < first_remaining:
             yield describe_removed(removed)
 
-    def update(self, record: Record, *, with_waits: bool, with_workers: bool) -> dict[str, Any]:
+    def update(
+        self, record: Record, *, with_waits: bool, with_workers: bool, with_outputs: bool
+    ) -> dict[str, Any]:
         """Return the update for the entries of the latest `read`."""
         running = {} if record.state is WorkflowState.TERMINATED else self._running
         latest = dict(islice(reversed(running.items()), _MAX_PROGRESS))
@@ -165,12 +174,25 @@ class _Follower:
             update["waits_for"] = {str(index): wait for index, wait in waits.items()}
         if with_workers:
             update["missing_workers"] = self._find_missing_workers(running)
+        if with_outputs:
+            update["outputs"] = self._load_outputs()
         return {
             **update,
             "changes": self._changes,
             "moment": self._last_id,
             "progress": {str(index): report for index, report in progress.items()},
         }
+
+    def _load_outputs(self) -> dict[str, str | int]:
+        """Return the outputs of the tasks that have ended with the changes of the latest `read`."""
+        ended = {
+            change["index"]
+            for change in self._changes
+            if change["event"] == FactKind.ENDED and change["index"] is not None and change["item"] is None
+        }
+        indices = sorted(index for index in ended if task_of(self._flow.steps[index]))
+        outputs = load_short_outputs(self._connection, self._id, indices, _MAX_OUTPUT) if indices else {}
+        return {str(index): output for index, output in outputs.items()}
 
     def _find_missing_workers(self, running: Mapping[int, int]) -> dict[str, dict[str, Any]]:
         """Describe the missing workers of the running steps, by task, as they were a moment ago."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,10 +11,14 @@ import redis
 from lfr import Client
 from lfr.errors import NotFound
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.follow import follow_workflow
 from lfr.operations.intervene import delete_workflow, terminate_workflow
 from lfr.operations.start import start_workflow
+from lfr.roles.lifecycle import Lifecycle
+from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store
+from tests.integration.conftest import Stepper, append, settle
 
 
 def followed_events(store: Store, id: str) -> list[str]:
@@ -82,3 +86,16 @@ def test_an_idle_workflow_costs_few_commands(store: Store, client: redis.Redis) 
         "cmdstat_lrange",
         "cmdstat_exec",
     }
+
+
+def test_an_update_has_the_outputs_of_tasks_that_have_ended(
+    store: Store, client: redis.Redis, stepper: Callable[[Consumer], Stepper]
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "{ a b } -> c", {}).id
+    append(client, kind="end-task", workflow=id, name="a", index=2, output={"n": 7})
+    append(client, kind="end-task", workflow=id, name="b", index=3, output="x" * 5000)
+    settle(client, lifecycle)
+    update = next(follow_workflow(store, id, outputs=True))
+    assert update["outputs"] == {"2": '{"n":7}', "3": 5002}
+    assert "outputs" not in next(follow_workflow(store, id))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, Self
 
-from lfr.cli.ui.format_values import format_duration, format_time, seconds_between
+from lfr.cli.ui.format_values import format_duration, format_size, format_time, seconds_between
 from lfr.cli.ui.format_workflow import STATE_COLOURS, format_wait
 from lfr.cli.ui.terminal import Terminal, display_width, pad, truncate
 from lfr.values.printable import printable
@@ -30,6 +30,9 @@ _REDRAW_SECONDS: Final = 0.1
 
 _MAX_NAME_WIDTH: Final = 30
 
+_MAX_OUTPUT_WIDTH: Final = 200
+"""To which width a line shows the output of a step."""
+
 _MAX_WARNINGS: Final = 3
 """For how many tasks the live view says that no live worker does them."""
 
@@ -37,8 +40,8 @@ _MAX_WARNINGS: Final = 3
 class PlainProgress:
     """Prints a line on stderr for each change of a step that has a name, and for each failure.
 
-    Of the items of an iterated step, of which there may be many, it prints only failures. Of a task that no
-    live worker does it prints so once.
+    A task that has ended goes with its output. Of the items of an iterated step, of which there may be many,
+    it prints only failures. Of a task that no live worker does it prints so once.
     """
 
     def __init__(self, terminal: Terminal) -> None:
@@ -51,6 +54,7 @@ class PlainProgress:
     def show(self, update: Mapping[str, Any]) -> None:
         """Print the lines for the changes of an update of `follow_workflow`, and for what steps now wait
         for."""
+        outputs = update.get("outputs", {})
         for change in update["changes"]:
             index, event, time = change["index"], change["event"], format_time(change["at"])
             if index is None:
@@ -60,7 +64,10 @@ class PlainProgress:
                 if event == "failed":
                     self._terminal.print_err(f"{time}  {index} item {change['item']} failed")
             elif change["name"] or event == "failed":
-                self._terminal.print_err(f"{time}  {index} {self._format_change(change)}")
+                text = self._format_change(change)
+                if event == "ended" and str(index) in outputs:
+                    text += f": {_format_output(outputs[str(index)])}"
+                self._terminal.print_err(f"{time}  {index} {text}")
         waits = {index: format_wait(wait) for index, wait in update.get("waits_for", {}).items()}
         for index, wait in waits.items():
             if wait != self._waits.get(index):
@@ -99,6 +106,8 @@ class _StepLine:
     started: str | None = None
     ended: str | None = None
     reason: str = ""
+    output: str = ""
+    tries: int = 1
     changed: int = 0
     items_running: int = 0
     items_done: int = 0
@@ -125,6 +134,7 @@ class Board:
         self._latest = update
         self._waits = {int(index): wait for index, wait in update.get("waits_for", {}).items()}
         self._progress = {int(index): report for index, report in update.get("progress", {}).items()}
+        outputs = update.get("outputs", {})
         for change in update["changes"]:
             self._changes += 1
             self._started = self._started or update.get("started") or change["at"]
@@ -134,6 +144,8 @@ class Board:
                 self._apply_to_item(index, change["event"])
             elif index is not None and (change["name"] or change["event"] == "failed"):
                 self._apply_to_step(index, change)
+                has_output = change["event"] == "ended" and str(index) in outputs
+                self._steps[index].output = _format_output(outputs[str(index)]) if has_output else ""
 
     def _apply_to_item(self, index: int, event: str) -> None:
         line = self._steps.setdefault(index, _StepLine(f"step {index}"))
@@ -146,6 +158,10 @@ class Board:
         line.state = _STATE_AFTER[change["event"]]
         line.changed = self._changes
         line.reason = change["reason"] or ""
+        if change["event"] == "retried":
+            line.tries += 1
+        elif change["event"] == "started" and line.ended is not None:
+            line.tries = 1
         line.simulated = change["simulated"]
         if line.state in ("RUNNING", "SKIPPED"):
             line.started, line.ended = change["at"], None
@@ -180,8 +196,9 @@ class Board:
         return lines
 
     def _note(self, index: int, line: _StepLine) -> str:
-        """Return what the line of a step says at its end: a reason, a wait, its progress, its items."""
-        note = line.reason
+        """Return what the line of a step says at its end: how many attempts it has had, and an output, a
+        reason, a wait, its progress, its items."""
+        note = line.reason or (line.output if line.state == "DONE" else "")
         if line.state == "RUNNING" and index in self._waits:
             wait = f"waits {format_wait(self._waits[index])}"
             note = f"{wait}: {note}" if note else wait
@@ -190,9 +207,9 @@ class Board:
             note = f"{report['fraction']:.0%} {report['text']}".strip()
         if not note and line.items_running + line.items_done:
             note = f"items: {line.items_done} done, {line.items_running} running"
-        if line.simulated:
-            return f"simulated: {note}" if note else "simulated"
-        return note
+        marks = ["simulated"] if line.simulated else []
+        marks += [f"attempt {line.tries}"] if line.tries > 1 else []
+        return ": ".join(filter(None, [", ".join(marks), note]))
 
     def _select_steps(self, count: int) -> dict[int, _StepLine]:
         """Return `count` steps, by index: failed ones if possible, then running ones, then the latest."""
@@ -210,6 +227,13 @@ class Board:
         tail = f"  {steps_ended} of {counts['total']} steps  {elapsed}"
         id = truncate(self._latest["id"], max(8, terminal.width - len(state) - len(tail) - 3))
         return f"{id}  {terminal.paint(state, STATE_COLOURS[state], terminal.err)}{tail}"
+
+
+def _format_output(output: str | int) -> str:
+    """Return the JSON text of an output in one line; of a long one, its size."""
+    if isinstance(output, int):
+        return f"an output of {format_size(output)}"
+    return printable(truncate(output, _MAX_OUTPUT_WIDTH))
 
 
 def _format_missing_worker(worker: Mapping[str, Any]) -> str:

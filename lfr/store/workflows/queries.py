@@ -154,6 +154,21 @@ def load_members(connection: Connection, indexes: Sequence[str], ids: Sequence[s
     ]
 
 
+def load_short_outputs(
+    connection: Connection, id: str, indices: Sequence[int], most: int
+) -> dict[int, str | int]:
+    """Return the outputs of these steps as JSON text, by index; of one of more than `most` bytes how many it
+    has; without steps that have none. (HSTRLEN; HMGET)"""
+    key = keys.outputs(id)
+    sizes = connection.execute([("HSTRLEN", key, index) for index in indices])
+    outputs: dict[int, str | int] = {index: size for index, size in zip(indices, sizes, strict=True) if size}
+    short = [index for index, size in outputs.items() if isinstance(size, int) and size <= most]
+    if short:
+        texts = zip(short, connection.call("HMGET", key, *short), strict=True)
+        outputs |= {index: text.decode(errors="replace") for index, text in texts if text is not None}
+    return outputs
+
+
 def find_ids(connection: Connection, beginning: str, *, count: int) -> list[str]:
     """Return the ids of workflows that begin with this text, sorted, at least `count` of them if there are so
     many; only that id if there is a workflow with exactly this one. (ZSCORE, EXISTS; ZSCAN)

@@ -129,6 +129,30 @@ def test_the_board_says_that_no_worker_does_a_task_as_long_as_none_does() -> Non
     assert len(board.lines(terminal(), 24)) == 2
 
 
+def test_outputs_and_attempts_are_shown_by_both_views() -> None:
+    first = update(change(1, 1, "started", "A"), change(2, 1, "retried", "A", "no disk"))
+    again = update(change(3, 1, "started", "A"), change(4, 2, "started", "B"))
+    ends = update(change(5, 1, "ended", "A"), change(6, 2, "ended", "B"))
+    ends["outputs"] = {"1": '{"width": 7}', "2": 5000}
+    screen, board = terminal(), Board()
+    with progress_view(screen) as view:
+        for each in (first, again):
+            view.show(each)
+            board.apply(each)
+        assert "attempt 2" in board.lines(terminal(), 10)[1]
+        view.show(ends)
+        board.apply(ends)
+    lines = written(screen.err).splitlines()
+    assert lines[-2].endswith('A ended after 2.0 s: {"width": 7}')
+    assert lines[-1].endswith("B ended after 2.0 s: an output of 4.9 KiB")
+    assert any(line.endswith("A started, attempt 2") for line in lines)
+    shown = board.lines(terminal(), 10)
+    assert shown[1].endswith('attempt 2: {"width": 7}')
+    assert shown[2].endswith("an output of 4.9 KiB")
+    board.apply(update(change(7, 1, "started", "A")))
+    assert "attempt" not in board.lines(terminal(), 10)[1]
+
+
 def test_a_simulated_step_is_marked() -> None:
     simulated = {**change(2, 1, "ended", "A"), "simulated": True}
     screen = terminal()
