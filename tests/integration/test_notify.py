@@ -29,7 +29,7 @@ from lfr.store import keys
 from lfr.store.processes import heartbeat_commands
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper, append, settle
-from tests.support.interference import Killed
+from tests.support.interference import Killed, overtake
 from tests.support.receivers import WebhookServer, named, webhook_server
 from tests.support.waiting import eventually, eventually_equal
 
@@ -133,6 +133,31 @@ def test_within_the_quiet_time_notices_are_counted(
     last = notifier.run(receiver, 3)[2]
     assert (last["workflow"], last["more"]) == (ids[3], 2)
     assert last["text"].endswith("has failed: no disk (2 others before it)")
+
+
+def test_two_roles_decide_what_is_quiet_one_after_the_other(
+    store: Store,
+    client: redis.Redis,
+    stepper: Make,
+    receiver: WebhookServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    rules = {"when": "failed", "quiet": "1h"}
+    first, second = (Notifier(store, stepper, receiver.url, rules) for _ in range(2))
+    slower = failed(store, lifecycle, client)
+    quicker = []
+
+    def fail_another() -> None:
+        quicker.append(failed(store, lifecycle, client))
+        second.role.step()
+
+    overtake(monkeypatch, first.role.connection, fail_another)
+    first.role.step()
+    assert [each["workflow"] for each in second.run(receiver, 1)] == quicker
+    text = client.hget(keys.NOTICE_QUIET, "r order")
+    assert text is not None
+    assert slower in text  # it was counted
 
 
 @pytest.mark.parametrize("moment", [0, 1])

@@ -393,6 +393,27 @@ MUTATIONS: Final = (
         _tests("test_calls.py"),
     ),
     Mutation(
+        "queue a notice and leave its event pending",
+        "lfr/roles/notify.py",
+        "return admit(quiets, new, now_ms), [acknowledge]",
+        "return admit(quiets, new, now_ms), []",
+        _tests("test_notify.py"),
+    ),
+    Mutation(
+        "take a notice off the queue before it is delivered",
+        "lfr/store/notices.py",
+        'commands.append(("ZADD", keys.notices_due(name), now_ms + lease_ms, id))',
+        'commands.append(("ZREM", keys.notices_due(name), id))',
+        _tests("test_notify.py"),
+    ),
+    Mutation(
+        "decide what is quiet without WATCH",
+        "lfr/store/notices.py",
+        '[("WATCH", keys.NOTICE_QUIET, *more), TIME, ("HGETALL", keys.NOTICE_QUIET)]',
+        '[("PING",), TIME, ("HGETALL", keys.NOTICE_QUIET)]',
+        _tests("test_notify.py"),
+    ),
+    Mutation(
         "delete another workflow that has the id of one that matched",
         "lfr/operations/intervene.py",
         "record is None or not (condition(record) or record.run == stopped_run)",
