@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from lfr.engine.transition import Transition
 from lfr.lifecycle.batch_events import BatchEvents
 from lfr.runtime.speculation import Speculation
 from lfr.states import WorkflowState
@@ -50,10 +49,11 @@ class ReadAhead:
         self._reads: WorkflowReads | None = None
         self._speculation = Speculation()
 
-    def note(
-        self, loaded: Mapping[str, LoadedWorkflow], transitions: Mapping[str, Sequence[Transition]]
-    ) -> None:
-        """Note the workflows that were committed, as they are now."""
+    def note(self, loaded: Mapping[str, LoadedWorkflow], *, was_ahead: bool) -> None:
+        """Note the workflows that were committed, as they are now; `was_ahead`: as `take` has returned
+        them."""
+        if was_ahead:
+            self._speculation.note(was_right=True)
         if len(loaded) > _MAX_WORKFLOWS:
             self._expected.clear()
             return
@@ -73,6 +73,7 @@ class ReadAhead:
     def execute(self, connection: Connection, commands: Sequence[Command]) -> list[Reply]:
         """Send the commands that read a batch, and return their replies; the last but one is the batch. Watch
         and read what is expected, too. (WATCH; TIME, MGET, XINFO, HMGET)"""
+        self._reads = None
         ends_watch = commands[0][0] == "MULTI"
         if ends_watch or not self._expected or not self._speculation.is_advised():
             return connection.execute(commands, keep_errors=True)
@@ -106,11 +107,14 @@ class ReadAhead:
             and not batch_events.results_without_attempt()
         ):
             self._reads = None
-            self._speculation.note(was_right=True)
             return reads
         self._drop(connection)
         self._speculation.note(was_right=False)
         return None
+
+    def note_refusal(self) -> None:
+        """Note that what `take` has returned was out of date: another lifecycle has these workflows, too."""
+        self._speculation.note(was_right=False)
 
     def _drop(self, connection: Connection) -> None:
         self._reads = None

@@ -247,10 +247,12 @@ class Lifecycle(Consumer):
         commands += self._foreign_commands(routes, foreign)
         replies = connection.transact(commands)
         if replies is None:  # another client has changed one of the workflows
+            if reads is not None:
+                self._read_ahead.note_refusal()
             return batch_events.by_event() if is_ordered else batch_events.by_workflow()
         self._history_trimmer.note(commands, replies)
         self._foreign_tasks |= dict.fromkeys(foreign, routes.now_ms // 60_000)
-        self._read_ahead.note(loaded, transitions)
+        self._read_ahead.note(loaded, was_ahead=reads is not None)
         log_transitions(loaded, transitions)
         count_task_ends(self.totals, loaded, transitions)
         return []

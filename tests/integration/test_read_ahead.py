@@ -115,3 +115,17 @@ def test_nothing_is_watched_behind_a_batch_for_others_or_none(installation: Inst
     assert not installation.lifecycle.connection.is_watching
     installation.end(second, 2, attempt=2)
     assert installation.states(first) == installation.states(second) == "DONE DONE FINISHED"
+
+
+def test_after_a_refusal_the_next_read_is_not_ahead(
+    installation: Installation, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = start_workflow(installation.store, "A -> B -> C").id
+    installation.end(id, 1)
+    overtake(monkeypatch, installation.lifecycle.connection, lambda: client.hset(id, "other", 1))
+    installation.end(id, 2)
+    assert installation.writes[0][0] == "WATCH"
+    assert sum("MULTI" in write for write in installation.writes) == 2  # the first was refused
+    installation.end(id, 3)
+    assert installation.writes[0][0] != "WATCH"
+    assert installation.states(id) == "DONE DONE DONE FINISHED"
