@@ -84,11 +84,11 @@ def test_a_workflow_is_started_again_with_its_input(installation: Installation, 
     expect(flow_field(page)).to_have_value("@flow x\nA -> B")
 
 
-def test_a_stored_flow_is_started_again_with_its_input(installation: Installation, page: Page) -> None:
+def test_a_stored_flow_is_started_again_with_its_input(ordered: Installation, page: Page) -> None:
     inputs = "{name: {type: string}, on: {type: boolean}, tags: {type: array}}"
-    apply_flows(installation.store, [FlowSource(f"@flow f (- inputs: {inputs} -) A")])
-    start_stored_flow(installation.store, "f", {"name": "you", "on": True, "tags": ["a"]}, "again")
-    page.goto(f"{installation.url}/workflows/workflow:again")
+    apply_flows(ordered.store, [FlowSource(f"@flow f (- inputs: {inputs} -) A")])
+    start_stored_flow(ordered.store, "f", {"name": "you", "on": True, "tags": ["a"]}, "again")
+    page.goto(f"{ordered.url}/workflows/workflow:again")
     page.get_by_role("button", name="Start again").click()
     expect(page.get_by_label("name")).to_have_value("you")
     expect(page.get_by_label("on", exact=True)).to_be_checked()

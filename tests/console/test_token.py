@@ -16,6 +16,8 @@ from tests.console.installation import Installation, installed
 from tests.support.processes import lfr
 from tests.support.waiting import eventually
 
+OPERATOR_BUTTONS = ["Terminate", "Restart", "Pause", "Resume"]
+
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
@@ -95,8 +97,8 @@ def test_it_is_remembered_if_that_is_wished(closed: Installation, page: Page) ->
     ("role", "expected"),
     [
         ("read", ["Download archive"]),
-        ("operate", ["Terminate", "Restart", "Pause", "Resume", "Download archive"]),
-        ("admin", ["Terminate", "Restart", "Pause", "Resume", "Delete", "Download archive"]),
+        ("operate", [*OPERATOR_BUTTONS, "Start again", "Download archive"]),
+        ("admin", [*OPERATOR_BUTTONS, "Delete", "Start again", "Download archive", "Archive on server"]),
     ],
 )
 def test_a_token_sees_the_buttons_that_its_role_permits(

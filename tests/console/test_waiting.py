@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
-from tests.console.installation import Installation
+from tests.console.installation import Installation, installed
 from tests.console.test_events import worker
 from tests.support.waiting import eventually_equal
 
@@ -16,18 +18,25 @@ PAID = (
 HARM = "<img src=x onerror='window.harmed = 1'>"
 
 
-def test_the_event_is_sent_to_those_who_are_chosen(installation: Installation, page: Page) -> None:
-    ids = [installation.lfr.run(PAID, {"n": n}) for n in ("a", "b", HARM)]
-    installation.lfr.run("@flow nap\nwait:delay (- duration: 1h -)", {})
-    eventually_equal(lambda: len(installation.lfr.waits(name="paid")), 3)
-    page.goto(f"{installation.url}/")
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
+    """An installation of their own: these tests count all who wait."""
+    with installed(tmp_path_factory.mktemp("waiting")) as installation:
+        yield installation
+
+
+def test_the_event_is_sent_to_those_who_are_chosen(waiting: Installation, page: Page) -> None:
+    ids = [waiting.lfr.run(PAID, {"n": n}) for n in ("a", "b", HARM)]
+    waiting.lfr.run("@flow nap\nwait:delay (- duration: 1h -)", {})
+    eventually_equal(lambda: len(waiting.lfr.waits(name="paid")), 3)
+    page.goto(f"{waiting.url}/")
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Waiting").click()
     kinds = page.get_by_role("navigation", name="Kinds of waits")
     expect(kinds.get_by_role("link", name="Events")).to_contain_text("3")
     expect(page.get_by_role("row", name="the end of a delay")).to_contain_text(re.compile(r"in 59 min"))
     kinds.get_by_role("link", name="Events").click()
     page.get_by_label("Event", exact=True).select_option("paid")
-    expect(page).to_have_url(f"{installation.url}/waiting?kind=event&name=paid")
+    expect(page).to_have_url(f"{waiting.url}/waiting?kind=event&name=paid")
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.first).to_contain_text("fails in 59 min")
@@ -39,8 +48,8 @@ def test_the_event_is_sent_to_those_who_are_chosen(installation: Installation, p
     dialog.get_by_role("button", name="Send").click()
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text('{ "order": "b" }')
-    assert installation.lfr.wait(ids[0])["output"] == {"order": "a", "by": "ann"}
-    assert installation.lfr.wait(ids[2])["state"] == "FINISHED"
+    assert waiting.lfr.wait(ids[0])["output"] == {"order": "a", "by": "ann"}
+    assert waiting.lfr.wait(ids[2])["state"] == "FINISHED"
     assert page.evaluate("window.harmed") is None
     page.get_by_label("Flow", exact=True).fill("other")
     page.get_by_label("Flow", exact=True).press("Enter")
@@ -51,16 +60,16 @@ def test_the_event_is_sent_to_those_who_are_chosen(installation: Installation, p
     expect(page.locator(".step-panel")).to_contain_text("wait:event")
 
 
-def test_who_does_a_task_and_what_nobody_has_ever_done(installation: Installation, page: Page) -> None:
-    installation.lfr.run("@flow film\nvideo:transcode -> upload", {})
-    page.goto(f"{installation.url}/workers")
+def test_who_does_a_task_and_what_nobody_has_ever_done(waiting: Installation, page: Page) -> None:
+    waiting.lfr.run("@flow film\nvideo:transcode -> upload", {})
+    page.goto(f"{waiting.url}/workers")
     row = page.locator(".tasks tr", has_text="video:transcode")
     expect(row).to_contain_text("nobody")
     expect(row).to_contain_text("never")
     expect(page.locator(".alarm").filter(has_text="video:transcode")).to_contain_text(
         "no live worker does video:transcode, and none is known to have ever done it: 1 task of 1 workflow"
     )
-    with worker(installation, "film", "video:transcode"):
+    with worker(waiting, "film", "video:transcode"):
         expect(row).to_contain_text("film, 1 process")
         row.locator("summary").click()
         expect(row.locator("li")).to_contain_text(re.compile(r" on .+, process \d+"))
