@@ -122,5 +122,5 @@ def test_what_the_commands_say_when_something_is_wrong(redis_url: str, tmp_path:
     )
     assert (unknown.returncode, unknown.stderr) == (66, "lfr: there is no rule s (there are r)\n")
     shown = lfr("config", "--json", "--config", config, url=redis_url)
-    assert "secret" not in shown.stdout
+    assert "chat.example" not in shown.stdout
     assert json.loads(shown.stdout)["notify.webhooks"]["value"] == {"w": "********"}
