@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from lfr.errors import BadInput, Conflict, NotFound
+from lfr.errors import BadInput, Conflict, NotFound, WrongType
 from lfr.operations.decide_schedule import start_of
 from lfr.operations.inspect.summary import iso_time
 from lfr.operations.operator_actions import note_action
@@ -225,16 +225,20 @@ def _start_by_hand(store: Store, name: str, time_ms: int | None, kind: OutcomeKi
             schedule = _require(watch_schedules(connection, [name]).get(name), name, connection)
             now_ms = read_time_ms(connection)
             start_ms = now_ms if time_ms is None else time_ms
-            id = start_id(name, start_ms)
-            try:
-                start = start_of(store, connection, schedule, schedule.parse(), start_ms)
-                commands = start.commands(connection, may_exist=True)
-            except Conflict:
-                if time_ms is None:
+            while True:
+                id = start_id(name, start_ms)
+                try:
+                    start = start_of(store, connection, schedule, schedule.parse(), start_ms)
+                    commands = start.commands(connection, may_exist=True)
+                except WrongType:
                     raise
-                commands = None  # it ran another version of the flow
-            if commands is None:
-                return None, (id, False)
+                except Conflict:
+                    commands = None  # it ran another version of the flow
+                if commands is not None:
+                    break
+                if time_ms is not None:
+                    return None, (id, False)
+                start_ms += 1  # somebody else has just triggered it
             running = (*schedule.state.running, id)[-MAX_RUNNING:]
             changed = replace(schedule, state=replace(schedule.state, running=running))
             outcome = Outcome(kind, start_ms, start_ms, 1, now_ms, id)

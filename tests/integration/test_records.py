@@ -73,10 +73,11 @@ def test_a_text_in_the_archive_of_an_item_is_not_stored(store: Store, client: re
     id = start_workflow(store, "* A", [1]).id
     terminate_workflow(store, id)
     document = archive_workflow(store, id)
+    snapshot = {key: value for key, value in document.items() if key not in ("format", "version", "id")}
     document["items"] = {
         "1": {
             **{"total": 1, "begun": 1, "done": 0, "round": 1, "values": {}, "outputs": {}},
-            "open": {"0": {**document, "record": {**document["record"], "source": LONG}, "items": {}}},
+            "open": {"0": {**snapshot, "record": {**document["record"], "source": LONG}, "items": {}}},
         }
     }
     document["items"]["1"]["open"]["0"] |= {"steps": {}, "outputs": {}, "history": [], "latched": {}}

@@ -11,6 +11,7 @@ import redis
 
 from lfr.errors import BadInput, Conflict, NotFound, TooLarge, WrongType
 from lfr.language import FlowError
+from lfr.operations import schedules
 from lfr.operations.complete_task import complete_task
 from lfr.operations.decide_schedule import decide_schedule
 from lfr.operations.inspect.workflow import inspect_workflow
@@ -338,6 +339,14 @@ def test_a_trigger_starts_a_workflow_whatever_else_is(store: Store, client: redi
     assert describe_schedule(store, "f")["paused"] == "by hand"
     with pytest.raises(NotFound):
         trigger_schedule(store, "nothing")
+
+
+def test_triggers_in_one_millisecond_start_a_workflow_each(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduled(store, client)
+    monkeypatch.setattr(schedules, "read_time_ms", lambda connection: BEGIN)
+    assert len({trigger_schedule(store, "f") for _ in range(3)}) == 3
 
 
 def test_a_backfill_starts_what_lies_behind_and_nothing_twice(store: Store, client: redis.Redis) -> None:

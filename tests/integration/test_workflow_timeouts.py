@@ -124,7 +124,7 @@ def test_a_workflow_that_ends_in_time_has_no_deadline(
         ("lfr: {retry: 3}", "lfr knows timeout, but not retry"),
         ("lfr: {timeout: long}", "lfr.timeout is"),
         ("lfr: 5", "lfr is 5"),
-        ("lfrr: {timeout: 2h}", "@flow knows lfr, but not lfrr; did you mean lfr?"),
+        ("lfrr: {timeout: 2h}", "but not lfrr; did you mean lfr?"),
         ("timeout: 2h", "@flow knows timeout only under lfr"),
     ],
 )

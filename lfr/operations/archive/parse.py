@@ -45,7 +45,17 @@ _ROUND: Final = whole_number(1, MAX_ATTEMPT)
 _TIME: Final = whole_number(0, MAX_TIME_MS)
 
 _HEAD_KEYS: Final = ("format", "version", "id", "flow")
-_ARCHIVE_KEYS: Final = ("record", "counts", "steps", "outputs", "latched", "history", "removed", "items")
+_ARCHIVE_KEYS: Final = (
+    "record",
+    "counts",
+    "steps",
+    "outputs",
+    "latched",
+    "history",
+    "removed",
+    "log",
+    "items",
+)
 _RECORD_KEYS: Final = tuple(
     ["name", "source", "state", "reason", "started", "ended", "simulated", "version", "labels", "paused"]
 )
