@@ -47,14 +47,17 @@ def error_of(page: Page, field: Locator) -> Locator:
     return page.locator(f"#{ids[-1]}")
 
 
-def test_no_flow_is_stored_yet_and_then_there_is_one(installation: Installation, page: Page) -> None:
-    page.goto(f"{installation.url}/start")
-    page.get_by_role("link", name="Stored flows").click()
-    expect(page.get_by_role("heading", name="No flow is stored yet")).to_be_visible()
-    expect(page.locator(".empty pre")).to_have_text("lfr apply FILE")
-    apply_flows(installation.store, [FlowSource("@flow later\na")])
-    page.evaluate("dispatchEvent(new Event('focus'))")  # as when somebody comes back from a terminal
-    expect(page.get_by_role("link", name="later")).to_be_visible()
+def test_no_flow_is_stored_yet_and_then_there_is_one(
+    page: Page, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with installed(tmp_path_factory.mktemp("new")) as installation:
+        page.goto(f"{installation.url}/start")
+        page.get_by_role("link", name="Stored flows").click()
+        expect(page.get_by_role("heading", name="No flow is stored yet")).to_be_visible()
+        expect(page.locator(".empty pre")).to_have_text("lfr apply FILE")
+        apply_flows(installation.store, [FlowSource("@flow later\na")])
+        page.evaluate("dispatchEvent(new Event('focus'))")  # as when somebody comes back from a terminal
+        expect(page.get_by_role("link", name="later")).to_be_visible()
 
 
 def test_the_list_is_searched_and_a_flow_is_chosen_with_keys(stored: Installation, page: Page) -> None:

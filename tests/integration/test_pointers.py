@@ -352,6 +352,7 @@ def test_a_late_output_leaves_nothing(
 
 def test_a_task_whose_input_is_gone_fails(store: Store, client: redis.Redis) -> None:
     executor = TaskExecutor(store, "worker", lambda task: task.input, claims=("a",), concurrency=2)
+    client.set(keys.group_life("worker"), 1)  # no heartbeats tell that its group is alive
     lifecycle = Lifecycle(store)
     threads = [threading.Thread(target=consumer.listen) for consumer in (executor, lifecycle)]
     threads[0].start()
@@ -389,6 +390,7 @@ def test_executors_read_and_write_pointers(
     executor = TaskExecutor(
         store, "worker", work, claims=tuple("abcd"), concurrency=concurrency, is_async=lambda _: is_async
     )
+    client.set(keys.group_life("worker"), 1)  # no heartbeats tell that its group is alive
     consumers = [executor, Lifecycle(store)]
     threads = [threading.Thread(target=consumer.listen) for consumer in consumers]
     for thread in threads:

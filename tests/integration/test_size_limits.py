@@ -54,6 +54,7 @@ def test_an_output_that_is_too_large_fails_its_step_alone(
     executor = TaskExecutor(
         store, "worker", work, claims=("large", "small"), concurrency=concurrency, grace_seconds=1.0
     )
+    client.set(keys.group_life("worker"), 1)  # no heartbeats tell that its group is alive
     consumers = [executor, Lifecycle(store)]
     threads = [threading.Thread(target=consumer.listen) for consumer in consumers]
     for thread in threads:
