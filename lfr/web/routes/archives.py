@@ -28,9 +28,9 @@ def get_archive(request: Request) -> Response:
     return json_response(document, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def write_archive(request: Request) -> Response:
-    """Write the archive of a workflow to the folder, or to the `uri` of the body; answer with `file` or
-    `uri`."""
+def write_archive(request: Request) -> dict[str, str]:
+    """Write the archive of a workflow to the folder, or to the `uri` of the body. Return where it is: `file`
+    or `uri`."""
     settings = request.store.settings
     uri = request.fields().get("uri") if request.body is not None else None
     if uri is None and not settings.archive_folder:
@@ -40,10 +40,14 @@ def write_archive(request: Request) -> Response:
         location = parse_archive_uri(_text(uri), document)
         _check_permitted(location, settings.archive_buckets)
         write_archive_object(settings, location, document)
-        return json_response({"uri": str(location)}, HTTPStatus.CREATED)
+        return {"uri": str(location)}
     path = Path(settings.archive_folder) / archive_file_name(document)
     write_atomically(path, encode_json(document) + "\n")
-    return json_response({"file": str(path)}, HTTPStatus.CREATED)
+    return {"file": str(path)}
+
+
+def _write_archive(request: Request) -> Response:
+    return json_response(write_archive(request), HTTPStatus.CREATED)
 
 
 def _check_permitted(location: ObjectLocation, buckets: tuple[str, ...]) -> None:
@@ -106,7 +110,7 @@ ROUTES: Final = (
     ),
     post(
         "/workflows/{id}/archive",
-        archiving(write_archive),
+        archiving(_write_archive),
         "Write the archive of a workflow to the server's folder for archives, or to S3.",
         access=Access.ADMIN,
         body={JSON: object_schema({}, {"uri": NULLABLE_TEXT})},

@@ -7,12 +7,10 @@ is away.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from lfr.drawing.state_diagram import to_state_diagram
 from lfr.errors import BadInput, LfrError, NotFound, Unreachable
@@ -99,8 +97,7 @@ def _get_graph(request: Request) -> Response:
 
 
 def _write_archive(request: Request) -> Response:
-    fields: Mapping[str, Any] = json.loads(write_archive(request).content)  # type: ignore[arg-type]
-    return _success("Archive created", **fields)
+    return _success("Archive created", **write_archive(request))
 
 
 def _restore(request: Request) -> Response:
