@@ -156,6 +156,10 @@ function Header({ workflow, now, refresh }) {
         <span>${ended ? "took" : "for"} <${Duration} start=${started} end=${ended} now=${now} /></span>
         ${deadline && !ended && html`<span>deadline <${Clock} at=${deadline} now=${now} /></span>`}
         <${StepProgress} counts=${counts} />
+        ${
+          workflow.steps.some(({ items, call }) => items || call) &&
+          html`<span><a href=${buildAddress("./", { parent: id })}>children that are stored</a></span>`
+        }
       </p>
       ${workflow.flow.doc && html`<p class="doc">${workflow.flow.doc}</p>`}
     </div>

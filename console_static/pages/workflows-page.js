@@ -100,6 +100,7 @@ export function WorkflowsPage() {
     ${problem && html`<${ProblemMessage} problem=${problem} />`}
     ${
       where &&
+      !filters.parent && // children are changed with their parent
       list?.rows.length > 0 &&
       !selected.size &&
       html`<${MatchActions} key=${where} where=${where} onDone=${load} />`

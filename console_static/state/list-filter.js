@@ -4,7 +4,17 @@
  * The parameters of the address that filter the list. `label` has one or more labels, NAME=VALUE, with spaces
  * between them.
  */
-export const FILTER_NAMES = ["state", "name", "text", "label", "since", "ended", "reason", "failure"];
+export const FILTER_NAMES = [
+  "state",
+  "name",
+  "text",
+  "label",
+  "since",
+  "ended",
+  "reason",
+  "failure",
+  "parent",
+];
 
 /**
  * Return those of the parameters of an address that filter the list.
@@ -28,7 +38,7 @@ function formatLabel(text) {
  *
  * @param {Record<string, string | undefined>} filters
  */
-export function formatWhere({ state, name, text, label, since, ended, reason, failure }) {
+export function formatWhere({ state, name, text, label, since, ended, reason, failure, parent }) {
   const conditions = [
     state && `state=${quote(state)}`,
     name && `flow=${quote(name)}`,
@@ -38,6 +48,7 @@ export function formatWhere({ state, name, text, label, since, ended, reason, fa
     ended && `ended=${quote(ended)}`,
     reason && `reason~${quote(reason)}`,
     failure && `failure=${quote(failure)}`,
+    parent && `parent=${quote(parent)}`,
   ];
   return conditions.filter(Boolean).join(" ");
 }
@@ -48,7 +59,8 @@ const contains = (text, part) => !part || (text ?? "").toLowerCase().includes(pa
  * Return whether a workflow of a live update matches the filter, as the API applies it. What happens now is
  * within any `since` and `ended`. What a workflow failed by, only the API knows: none matches a `failure`.
  */
-export function matchesFilters(workflow, { state, name, text, label, reason, ended, failure }) {
+export function matchesFilters(workflow, { state, name, text, label, reason, ended, failure, parent }) {
+  if (parent && workflow.parent !== parent) return false;
   if (failure || (ended && !workflow.ended)) return false;
   if (state && workflow.state !== state) return false;
   if (name && workflow.name !== name) return false;

@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { formatClock } from "../format/times.js";
 import { navigate } from "../hooks/navigation.js";
+import { shortenId } from "../state/address.js";
 
 const FIELDS = [
   { name: "name", label: "Flow", placeholder: "order", describe: (value) => `of the flow ${value}` },
@@ -18,6 +19,7 @@ const FIELDS = [
 const OTHERS = [
   { name: "text", describe: (value) => `with “${value}”` },
   { name: "failure", describe: () => "failed for one cause" },
+  { name: "parent", describe: (value) => `children of ${shortenId(value)}` },
   { name: "ended", describe: (value) => `ended since ${formatClock(value) || value}` },
 ];
 

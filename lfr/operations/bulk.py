@@ -129,6 +129,9 @@ def plan_bulk(
     if as_of_ms is None or as_of_ms > now_ms:
         raise BadInput(f"as_of is {as_of!r:.40}, which is no time before now", hint="in ISO 8601")
     filter = parse_filter(where, as_of_ms, source=source)
+    if filter.parent:
+        hint = f"{action} the parent, {filter.parent}: its children follow it"
+        raise BadInput(f"{source} has parent=, but no child is changed by itself", hint=hint)
     states = _STATES[bulk_action]
     if filter.states:
         states = tuple(state for state in filter.states if state in states)

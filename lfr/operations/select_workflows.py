@@ -11,9 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from lfr.item_ids import ItemId, parse_item_id
 from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.store import keys
 from lfr.store.redis.connection import Connection
+from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.items import load_open_children
 from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import count_range, load_members, load_range, load_records
 from lfr.store.workflows.remains import load_lost_records
@@ -63,8 +66,13 @@ def select_workflows(
     """Return up to `count` workflows behind `after` that match, the latest start first, or the earliest.
 
     There may be fewer of them and a `next` all the same: the limit was reached. Reasons are cut to 300
-    characters. `with_lost`: also workflows that have lost their records.
+    characters. `with_lost`: also workflows that have lost their records. The children of a parent are no part
+    of the indexes: they come in the order of their steps and numbers.
     """
+    if filter.parent:
+        return _select_children(
+            connection, filter, after, count=count, newest_first=newest_first, max_cost=max_cost
+        )
     plan = _plan(connection, filter, after, newest_first)
     records: list[Record] = []
     examined = cost = 0
@@ -95,6 +103,46 @@ def select_workflows(
         if len(records) == count or cost >= max_cost:
             return Selection(records, after, examined, plan.candidates)
         chunk_size = min(2 * chunk_size, _MAX_CHUNK)
+
+
+def _select_children(
+    connection: Connection,
+    filter: WorkflowFilter,
+    after: Position | None,
+    *,
+    count: int,
+    newest_first: bool,
+    max_cost: int,
+) -> Selection:
+    children = load_open_children(connection, FlowCache(), filter.parent)
+    children.sort(key=_order_of_child, reverse=newest_first)
+    last = parse_item_id(after.id) if after is not None else None
+    if last is not None:
+        edge = _order_of_child(last)
+        children = [
+            each
+            for each in children
+            if (_order_of_child(each) < edge if newest_first else _order_of_child(each) > edge)
+        ]
+    records: list[Record] = []
+    examined = 0
+    next: Position | None = None
+    while examined < len(children):
+        ids = list(map(str, children[examined : examined + _MIN_CHUNK]))
+        for id, record in zip(ids, load_records(connection, ids, for_list=True), strict=True):
+            examined += 1
+            next = Position(0 if record is None else record.started_ms, id)
+            if record is not None and filter.matches(record):
+                records.append(record)
+            if len(records) == count:
+                break
+        if len(records) == count or RECORD_COST * examined >= max_cost:
+            break
+    return Selection(records, next if examined < len(children) else None, examined, len(children))
+
+
+def _order_of_child(child: ItemId) -> tuple[int, int, int]:
+    return child.index, child.round, child.number
 
 
 def iterate_workflows(

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lfr.errors import BadInput
+from lfr.item_ids import parse_item_id
 from lfr.labels import NAME_WORDS, is_label_name
 from lfr.language.diagnostics import FatalProblem, SourceText
 from lfr.operations.failures.failure import FAILURE_ID, failure_of
 from lfr.operations.failures.reason_pattern import MAX_REASON
+from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.workflows.load import Record
 from lfr.values.checks import mismatch, suggestion
@@ -29,7 +31,7 @@ MAX_CHARACTERS: Final = 2_000
 _LABEL: Final = "label."
 
 _OPERATORS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("flow", "state", "since", "until", "ended", "older", "failure"), "="),
+    **dict.fromkeys(("flow", "state", "since", "until", "ended", "older", "failure", "parent"), "="),
     **dict.fromkeys(("text", "reason"), "~"),
 }
 """The names in conditions besides `label.NAME`, and the operator of each."""
@@ -61,6 +63,7 @@ class WorkflowFilter:
     text       with this text in id or name, in any case
     reason     with this text in the first 300 characters of the reason of their failure, in any case
     failure    which failed by that with this id, see `Failure`
+    parent     which run for a step of the workflow with this id: the items and called flows that are stored
     """
 
     states: tuple[WorkflowState, ...] = ()
@@ -74,6 +77,7 @@ class WorkflowFilter:
     text: str = ""
     reason: str = ""
     failure: str = ""
+    parent: str = ""
 
     @property
     def possible_states(self) -> tuple[WorkflowState, ...]:
@@ -95,12 +99,17 @@ class WorkflowFilter:
         return (
             (not self.states or record.state in self.states)
             and self.flow in (None, record.name)
+            and (not self.parent or self._matches_parent(record))
             and all(record.labels.get(name) == value for name, value in self.labels.items())
             and self._matches_times(record)
             and (self.matches_id(record.id) or self.text.casefold() in record.name.casefold())
             and (not self.reason or self._matches_reason(record))
             and (not self.failure or self._matches_failure(record))
         )
+
+    def _matches_parent(self, record: Record) -> bool:
+        child = parse_item_id(record.id)
+        return child is not None and child.parent == self.parent
 
     def _matches_times(self, record: Record) -> bool:
         started_ms, ended_ms = record.started_ms, record.ended_ms
@@ -235,6 +244,11 @@ def _with_condition(
             if not FAILURE_ID.fullmatch(value):
                 raise FatalProblem(value_offset, mismatch(name, value, "the id of a group of lfr failures"))
             return replace(filter, failure=value)
+        case "parent":
+            try:
+                return replace(filter, parent=parse_workflow_id(value))
+            except BadInput as error:
+                raise FatalProblem(value_offset, error.message, error.hint) from None
         case _:
             return replace(filter, flow=value)
 

@@ -13,6 +13,7 @@ import redis
 from lfr.config.settings import Settings
 from lfr.errors import BadInput, Conflict
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.bulk import plan_bulk
 from lfr.operations.complete_task import complete_task
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow, read_flow_text
@@ -24,7 +25,8 @@ from lfr.operations.intervene import (
     skip_task,
     terminate_workflow,
 )
-from lfr.operations.list_workflows import list_workflows
+from lfr.operations.list_workflows import list_page, list_workflows, make_filter
+from lfr.operations.select_workflows import select_workflows
 from lfr.operations.start import start_workflow
 from lfr.operations.stored_flows import FlowSource, apply_flows, start_stored_flow
 from lfr.roles.lifecycle import Lifecycle
@@ -320,6 +322,37 @@ def test_calls_in_iterations_and_boxes(bench: Bench) -> None:
     bench.end(child, "end")
     assert bench.workflow()["output"] == "end"
     assert bench.children() == []
+
+
+def test_a_filter_finds_the_children_of_a_workflow_page_by_page(bench: Bench) -> None:
+    bench.apply("@flow sub A")
+    bench.start("* B -> { flow:sub }", [{}] * 12)
+    bench.end(f"{ID}/1.4", "done")  # its workflow is deleted
+    bench.end(f"{ID}/1.11", reason="broken")
+    stored = [f"{ID}/1.{number}" for number in range(12) if number != 4]
+
+    def find(where: str, size: int = 50) -> list[str]:
+        filter = make_filter(bench.store, where=where)
+        ids: list[str] = []
+        page = list_page(bench.store, filter, size=size)
+        while True:
+            ids += [each["id"] for each in page.workflows]
+            if page.next is None:
+                return ids
+            page = list_page(bench.store, filter, size=size, after=page.next)
+
+    assert find("parent=w") == find(f"parent={ID}", 5) == stored[::-1]
+    assert find("parent=w state=FAILED") == find("parent=w reason~broken") == [f"{ID}/1.11"]
+    assert find("parent=w text~1.7") == [f"{ID}/1.7"]
+    assert find("parent=nobody") == find(f"parent={ID}/1.7") == []
+    with bench.store.connect() as connection:
+        oldest = select_workflows(
+            connection, make_filter(bench.store, where="parent=w"), count=3, max_cost=1, newest_first=False
+        )
+    assert oldest.next is not None
+    assert [record.id for record in oldest.records] == stored[:3]
+    with pytest.raises(BadInput, match="no child is changed by itself"):
+        plan_bulk(bench.store, "terminate", "parent=w")
 
 
 def test_what_a_skipped_call_leaves_goes_with_the_item(bench: Bench) -> None:

@@ -112,6 +112,22 @@ def load_open_items(connection: Connection, workflow: str, index: int, counts: I
     return [ItemId(workflow, index, number, counts.round) for number in numbers]
 
 
+def load_open_children(connection: Connection, flows: FlowCache, id: str) -> list[ItemId]:
+    """Return the children of a workflow that are stored: they run, failed or were terminated; of one that
+    is not stored, none. (HGET, GET, HMGET, HKEYS)"""
+    data = connection.execute([("HGET", id, "flow")], keep_errors=True)[0]
+    reference = data.decode() if isinstance(data, bytes) else ""
+    flow = flows.fetch(connection, [reference]).get(reference) if reference else None
+    if flow is None:
+        return []
+    counts_of = load_item_counts(connection, id, flow.steps_with_children)
+    return [
+        child
+        for index, counts in counts_of.items()
+        for child in load_open_items(connection, id, index, counts)
+    ]
+
+
 def load_child_flow(connection: Connection, flows: FlowCache, flow: Flow, child: ItemId) -> Flow | None:
     """Return the flow of a child of a workflow that runs `flow`: for an item, its part of that; for the child
     of a call, the flow in its record, None if it has no record. (HGET, GET)"""

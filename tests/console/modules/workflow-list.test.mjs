@@ -18,6 +18,9 @@ test("a group of failures is a filter, which no live update matches", () => {
   assert.ok(!matchesFilters(failed, filters));
   assert.ok(matchesFilters(failed, { ended: "1d" }));
   assert.ok(!matchesFilters({ ...failed, ended: null }, { ended: "1d" }));
+  assert.equal(formatWhere({ parent: "workflow:p" }), 'parent="workflow:p"');
+  assert.ok(matchesFilters({ ...failed, parent: "workflow:p" }, { parent: "workflow:p" }));
+  assert.ok(!matchesFilters({ ...failed, parent: null }, { parent: "workflow:p" }));
 });
 
 const at = (second) => `2026-11-28T12:00:${String(second).padStart(2, "0")}.000Z`;
