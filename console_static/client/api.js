@@ -65,7 +65,8 @@ export function onUnauthorized(callback) {
 
 /**
  * Send a request with the stored token. Throws a Problem if the response is not a success or does not come
- * in time, and the AbortError of `signal`. A status of 401 also calls the callbacks of `onUnauthorized`.
+ * in time, and the AbortError of `signal`. A status of 401 also calls the callbacks of `onUnauthorized`, but
+ * not if another token has been stored meanwhile: nothing is said of that one.
  *
  * @param {string} method
  * @param {string} path of the API, without `/api`
@@ -75,7 +76,8 @@ export function onUnauthorized(callback) {
 export async function request(method, path, options = {}) {
   const { body, signal = AbortSignal.timeout(TIMEOUT_MS) } = options;
   const headers = { ...options.headers };
-  if (readToken()) headers.Authorization = `Bearer ${readToken()}`;
+  const token = readToken();
+  if (token) headers.Authorization = `Bearer ${token}`;
   let response;
   try {
     response = await fetch(ROOT + path, { method, body, headers, signal, cache: "no-store" });
@@ -84,7 +86,7 @@ export async function request(method, path, options = {}) {
     throw new Problem(0);
   }
   if (response.ok) return response;
-  if (response.status === 401) dispatchEvent(new Event(UNAUTHORIZED_EVENT));
+  if (response.status === 401 && token === readToken()) dispatchEvent(new Event(UNAUTHORIZED_EVENT));
   const text = await response.text().catch(() => "");
   throw new Problem(response.status, parseProblem(text, response));
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation, installed
@@ -28,6 +29,23 @@ ARGUMENTS = [
 
 DEADLINE_MS = 1000 * STALL_SECONDS
 """The limit of waiting. Machines may be busy."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say what each page showed when a test failed: a timeout names only what did not come."""
+    report = yield
+    context = getattr(item, "funcargs", {}).get("context")
+    if report.when == "call" and report.failed and context is not None:
+        for page in context.pages:
+            try:
+                text = page.locator("body").inner_text(timeout=5_000)[:4_000]
+            except PlaywrightError as error:
+                text = str(error)
+            report.sections.append((f"page {page.url}", text))
+    return report
 
 
 @pytest.fixture(scope="package")

@@ -8,7 +8,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from lfr.operations.tokens import add_token
 from tests.console.browser_checks import Guard
@@ -63,6 +63,27 @@ def test_a_wrong_token_is_said_to_be_wrong(closed: Installation, page: Page) -> 
     expect(page.get_by_role("alert")).to_contain_text("This token is wrong.")
     enter(page, "guessed")
     expect(page.get_by_role("alert")).to_contain_text("This token is wrong.")
+
+
+def test_a_late_answer_to_a_request_of_before_says_nothing_of_the_token(
+    closed: Installation, page: Page
+) -> None:
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        held.append(route) if not held else route.continue_()
+
+    page.route("**/api/whoami", hold_the_first)
+    page.goto(closed.url)
+    expect(page.get_by_role("heading", name="A token is required")).to_be_visible()
+    eventually(lambda: page.wait_for_timeout(5) or held)
+    enter(page, "may-operate")
+    expect(page.locator("main a[href*=closed-1]").first).to_be_visible()
+    with page.expect_response(lambda response: response.status == 401):
+        held[0].fulfill(status=401, body="{}")
+    page.wait_for_function("() => new Promise((done) => setTimeout(() => setTimeout(() => done(true))))")
+    expect(page.locator("main a[href*=closed-1]").first).to_be_visible()
+    expect(page.get_by_role("heading", name="A token is required")).to_have_count(0)
 
 
 def test_the_right_one_opens_what_was_asked_for(closed: Installation, page: Page) -> None:
