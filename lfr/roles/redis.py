@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from lfr import events
 from lfr.errors import BadSettings, TooLarge
@@ -24,12 +25,22 @@ from lfr.store.stream.groups import read_deliveries, write_deliveries
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import REDIS_PREFIX
 from lfr.tasks.parameters import BadParameter
-from lfr.tasks.redis_command import CommandPolicy, RedisCommand, allowed_commands, parse_command, reply_output
+from lfr.tasks.redis_command import (
+    MAX_REPLY_BYTES,
+    CommandPolicy,
+    RedisCommand,
+    allowed_commands,
+    parse_command,
+    reply_output,
+)
 from lfr.values.json import ABSENT
+
+_Sent: TypeAlias = tuple[str, events.StartTask, RedisCommand]
+"""A task with its command; before them, the id of the entry."""
 
 
 class RedisTasks(Consumer):
-    """Sends the commands of a batch of tasks in one write, and completes the tasks in one transaction.
+    """Sends the commands of a batch of tasks, those with short replies in one write and in one transaction.
 
     Raises BadSettings for commands that cannot be allowed.
     """
@@ -71,7 +82,7 @@ class RedisTasks(Consumer):
                 self._run(connection, {id: task})
 
     def _run(self, connection: Connection, tasks: Mapping[str, events.StartTask]) -> None:
-        commands: list[tuple[str, events.StartTask, RedisCommand]] = []
+        commands: list[_Sent] = []
         completions: list[Completion] = []
         current = are_current(connection, list(tasks.values()), list(tasks))
         for (id, task), is_current in zip(tasks.items(), current, strict=True):
@@ -88,10 +99,36 @@ class RedisTasks(Consumer):
             except (BadParameter, TooLarge) as error:
                 values = events.end_task_values(task, failure=str(error), is_final=True)
                 completions.append(Completion(id, values))
-        words = [command.words for _, _, command in commands]
-        replies = connection.execute_with_raw_keys(words)
-        refusals: list[Reply] = []  # a server that cannot serve at present fails no task: it is tried again
-        for (id, task, command), reply in zip(commands, replies, strict=True):
+        short = [sent for sent in commands if sent[2].has_short_reply]
+        replies = connection.execute_with_raw_keys([command.words for _, _, command in short])
+        self._complete(connection, list(zip(short, replies, strict=True)), completions)
+        # Each reply that may be long comes by itself: so Redis and this process have one in memory, and not
+        # those of a whole batch. What only writes is complete by now.
+        answered: list[tuple[_Sent, Reply]] = []
+        start = connection.received_bytes
+        for sent in commands:
+            if not sent[2].has_short_reply:
+                try:
+                    [reply] = connection.execute_with_raw_keys([sent[2].words], MAX_REPLY_BYTES)
+                except TooLarge as error:
+                    reply = error
+                answered.append((sent, reply))
+                if connection.received_bytes - start > MAX_REPLY_BYTES:
+                    self._complete(connection, answered, [])
+                    answered, start = [], connection.received_bytes
+        self._complete(connection, answered, [])
+
+    def _complete(
+        self,
+        connection: Connection,
+        answered: Sequence[tuple[_Sent, Reply]],
+        others: Sequence[Completion],
+    ) -> None:
+        """Complete the tasks of commands that were answered, and others, in one transaction. Raises
+        Unreachable if Redis could not serve: that fails no task, it is tried again."""
+        completions = list(others)
+        refusals: list[Reply] = []
+        for (id, task, command), reply in answered:
             if is_error(reply) and is_unavailable(reply):
                 refusals.append(reply)
             else:
@@ -100,6 +137,10 @@ class RedisTasks(Consumer):
         connection.check(refusals)
 
     def _completion(self, id: str, task: events.StartTask, command: RedisCommand, reply: Reply) -> Completion:
+        """Return how a task ends: `reply` is what Redis has answered, or TooLarge."""
+        if isinstance(reply, TooLarge):
+            values = events.end_task_values(task, failure=f"{task.base}: {reply.message}", is_final=True)
+            return Completion(id, values)
         failure = f"{task.base}: Redis refuses {command.words[0]}: {reply}"
         if not is_error(reply):
             try:

@@ -23,6 +23,9 @@ from lfr.values.json import Json
 MAX_CHARACTERS: Final = 16 * 1024 * 1024
 """The length of all arguments of a command together, at most."""
 
+MAX_REPLY_BYTES: Final = 64 * 1024 * 1024
+"""The bytes of a reply, at most."""
+
 USUAL: Final = "USUAL"
 """The word in the configuration for the commands that are allowed by default."""
 
@@ -69,6 +72,24 @@ _KEYS: Final = {
 USUAL_COMMANDS: Final = frozenset(_KEYS)
 """The commands that are allowed by default: they read, or write little, and return at once."""
 
+_SHORT_REPLIES: Final = _names(
+    """APPEND DECR DECRBY DEL EXISTS EXPIRE EXPIREAT HDEL HEXISTS HINCRBY HINCRBYFLOAT HLEN HMSET HSET HSETNX
+    HSTRLEN INCR INCRBY INCRBYFLOAT LLEN LPUSH LREM LSET LTRIM MSET PERSIST PEXPIRE PTTL RPUSH SADD SCARD SET
+    SETEX SETNX SISMEMBER SMOVE SREM STRLEN TIME TTL TYPE UNLINK XADD XLEN ZADD ZCARD ZCOUNT ZINCRBY ZRANK
+    ZREM ZREVRANK ZSCORE"""
+)
+"""Commands that answer a number or a word, whatever Redis holds; SET only without GET."""
+
+_DISTINCT: Final = {
+    **dict.fromkeys(_names("MGET SDIFF SINTER SUNION"), slice(None)),
+    **dict.fromkeys(_names("HMGET SDIFFSTORE SINTERSTORE SUNIONSTORE"), slice(1, None)),
+}
+"""Arguments that may not be the same twice: each would be read again, so that a short command would make a
+reply, or work, of any size."""
+
+_DRAWING: Final = _names("HRANDFIELD SRANDMEMBER ZRANDMEMBER")
+"""Commands that repeat members without end if their count is negative."""
+
 _ABOUT_THE_CONNECTION: Final = _names(
     """ASKING AUTH CLIENT DISCARD EXEC HELLO MONITOR MULTI PSUBSCRIBE PSYNC PUNSUBSCRIBE QUIT READONLY
     READWRITE REPLCONF RESET SELECT SSUBSCRIBE SUBSCRIBE SUNSUBSCRIBE SYNC UNSUBSCRIBE UNWATCH WATCH"""
@@ -110,6 +131,12 @@ class RedisCommand:
     key: str | None
     type: str
 
+    @property
+    def has_short_reply(self) -> bool:
+        """Return whether Redis answers in some bytes, whatever it holds."""
+        name, *arguments = self.words
+        return name in _SHORT_REPLIES and not (name == "SET" and "GET" in map(str.upper, arguments[2:]))
+
 
 def allowed_commands(names: Iterable[str]) -> frozenset[str]:
     """Return the commands that the setting redis.commands allows, in capitals.
@@ -141,8 +168,20 @@ def parse_command(task: StartTask, policy: CommandPolicy) -> RedisCommand:
             raise BadParameter(f"{task.base}: {each[:80]} is a key of lfr's own: no workflow may use it")
     if name in _SORTING and any("*" in each for each in arguments[1:]):
         raise BadParameter(f"{task.base}: BY and GET with a * are not allowed: they may read any key")
+    _check_repetitions(task.base, name, arguments)
     key = next(iter(arguments), None) if values["key"] is None else values["key"]
     return RedisCommand(task.base, (name, *arguments), key, values["type"])
+
+
+def _check_repetitions(task: str, name: str, arguments: list[str]) -> None:
+    """Raise BadParameter for a command whose reply may be far larger than all that it reads."""
+    named: set[str] = set()
+    for each in arguments[_DISTINCT[name]] if name in _DISTINCT else ():
+        if each in named:
+            raise BadParameter(f"{task}: {each[:80]} stands twice in args: name it once")
+        named.add(each)
+    if name in _DRAWING and any(each.startswith("-") for each in arguments[1:2]):
+        raise BadParameter(f"{task}: a negative count is not allowed: it repeats members without end")
 
 
 def reply_output(command: RedisCommand, input: Json, reply: Any) -> Json:

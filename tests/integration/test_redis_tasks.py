@@ -199,3 +199,52 @@ def test_a_command_that_kills_the_role_fails(store: Store, client: redis.Redis, 
     ends = {event["workflow"]: event for event in events_of(client, "end-task")}
     assert ends[ids[0]]["reason"].startswith("the worker died 5 times with this task")
     assert ends[ids[1]]["status"] == "SUCCESS" and len(ends) == len(entries)
+
+
+def test_no_command_makes_a_reply_without_end(store: Store, client: redis.Redis, stepper: Make) -> None:
+    """One SRANDMEMBER with a negative count stops Redis for as long as it says; MGET of one key a thousand
+    times answers gigabytes."""
+    client.sadd("m", "a")
+    client.set("big", "x")
+    for command in (
+        {"redis:srandmember": ["m", "-4000000000"]},
+        {"redis:mget": ["big", "other", "big"]},
+        {"redis:sunion": ["m"] * 1000},
+        {"redis:sinter": ["m", "m"]},
+        {"redis:sdiff": ["m", "m"]},
+        {"redis:hmget": ["h", "f", "f"]},
+    ):
+        [(name, arguments)] = command.items()
+        start_workflow(store, f"{name} ({json.dumps({'args': arguments})})")
+    stepper(RedisTasks(store)).step()
+    reasons = sorted(end["reason"] for end in events_of(client, "end-task"))
+    assert reasons == [
+        "redis:hmget: f stands twice in args: name it once",
+        "redis:mget: big stands twice in args: name it once",
+        "redis:sdiff: m stands twice in args: name it once",
+        "redis:sinter: m stands twice in args: name it once",
+        "redis:srandmember: a negative count is not allowed: it repeats members without end",
+        "redis:sunion: m stands twice in args: name it once",
+    ]
+
+
+def test_a_long_reply_fails_its_task_and_no_other(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lfr.roles.redis.MAX_REPLY_BYTES", 200_000)
+    client.rpush("list", *["x" * 1000] * 300)
+    client.set("old", "x" * 300_000)
+    flows = [
+        "redis:incr (- {args: [seen], key: reply} -)",
+        "redis:lrange (- {args: [list, 0, -1], key: reply} -)",
+        "redis:set (- {args: [old, new, GET], key: reply} -)",
+        "redis:lrange (- {args: [list, 0, 9], key: reply} -)",
+        "redis:get (- {args: [seen], key: reply} -)",
+    ]
+    ids = [start_workflow(store, flow).id for flow in flows]
+    stepper(RedisTasks(store)).step()
+    ends = {event["workflow"]: event for event in events_of(client, "end-task")}
+    outcomes = [ends[id].get("reason") or ends[id]["output"]["reply"] for id in ids]
+    too_long = "the reply of Redis has more than 200,000 bytes"
+    assert outcomes == [1, f"redis:lrange: {too_long}", f"redis:set: {too_long}", ["x" * 1000] * 10, "1"]
+    assert client.get("seen") == "1"

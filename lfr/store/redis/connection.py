@@ -20,7 +20,7 @@ from lfr.store.redis.key_prefix import KeyPrefix
 from lfr.store.redis.memory_use import MEMORY_COMMAND, MemoryUse, parse_memory_use
 from lfr.store.redis.pool import Pool, address, open_pool
 from lfr.store.redis.replicas import Confirmations, ReplicaSettings
-from lfr.store.redis.resp import pack, read_replies
+from lfr.store.redis.resp import LongReply, pack, read_replies
 from lfr.store.redis.sentinel import Sentinels
 from lfr.store.redis.server_check import is_reserved
 from lfr.store.redis.size_limits import LEAST_LIMIT
@@ -186,13 +186,16 @@ class Connection:
         self.send(commands)
         return self.receive(len(commands))
 
-    def execute_with_raw_keys(self, commands: Sequence[Command]) -> list[Reply]:
+    def execute_with_raw_keys(
+        self, commands: Sequence[Command], most_bytes: int | None = None
+    ) -> list[Reply]:
         """Do as `execute_unchecked`, but with keys of users: they are used as they are, without the prefix of
-        lfr's own keys."""
-        if self._key_prefix is None or not commands:
-            return self.execute_unchecked(commands)
-        self._write(commands, [""] * len(commands))
-        return self.receive(len(commands))
+        lfr's own keys. Raises TooLarge once more than `most_bytes` of replies have arrived; Redis may have
+        run all commands by then. No key may be watched."""
+        if not commands:
+            return []
+        self._write(commands, [""] * len(commands) if self._key_prefix else ())
+        return self.receive(len(commands), most_bytes)
 
     def send(self, commands: Sequence[Command]) -> None:
         """Send all commands in one write; `receive` returns their replies. Raises as `execute_unchecked`."""
@@ -224,10 +227,15 @@ class Connection:
         if excess := limits.find_excess(commands):
             raise TooLarge(excess, hint="make the value smaller, or raise this limit of the server")
 
-    def receive(self, count: int) -> list[Reply]:
-        """Return the replies to the next `count` commands that were sent. Raises as `execute_unchecked`."""
+    def receive(self, count: int, most_bytes: int | None = None) -> list[Reply]:
+        """Return the replies to the next `count` commands that were sent. Raises as `execute_unchecked`, and
+        TooLarge once more than `most_bytes` have arrived."""
         try:
-            replies = read_replies(self._redis_connection, count)
+            replies = read_replies(self._redis_connection, count, most_bytes)
+        except LongReply:
+            self._redis_connection.disconnect()  # Redis drops what is left of the reply
+            self._sent_names = []
+            raise TooLarge(f"the reply of Redis has more than {most_bytes:,} bytes") from None
         except _CONNECTION_ERRORS as error:
             raise self._disconnected(error) from None
         if self._key_prefix is None:

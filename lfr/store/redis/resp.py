@@ -11,6 +11,7 @@ https://redis.io/docs/latest/develop/reference/protocol-spec/
 
 from __future__ import annotations
 
+import math
 import select
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,12 +78,17 @@ def find_parser_class() -> type[Parser] | None:
     return Parser if is_usable else None
 
 
-def read_replies(connection: Any, count: int) -> list[Any]:
+class LongReply(Exception):
+    """More bytes have arrived than the caller takes. What is left of the reply is still to come."""
+
+
+def read_replies(connection: Any, count: int, most_bytes: int | None = None) -> list[Any]:
     """Return the next `count` replies from a connection of redis-py. Errors stand among them as
-    redis.ResponseError. Raises as `Parser.read_response` does."""
+    redis.ResponseError. Raises as `Parser.read_response` does, and LongReply once more than `most_bytes` have
+    arrived: then the connection is of no more use."""
     parser = getattr(connection, "_parser", None)
     if isinstance(parser, Parser):
-        return parser.read_replies(count)
+        return parser.read_replies(count, most_bytes)
     replies: list[Any] = []
     while len(replies) < count:
         try:
@@ -105,6 +111,7 @@ class Parser:
         self._next = 0  # the index of the first unused line
         self._tail = b""  # the bytes received after the last line end
         self.received_bytes = 0
+        self._stop_at = math.inf  # how many bytes it may have received
 
     def on_connect(self, connection: Any) -> None:
         """Take the socket of a connection, as redis-py's own parsers do, and drop all received bytes."""
@@ -129,8 +136,10 @@ class Parser:
         poll.register(self._sock, select.POLLIN)
         return bool(poll.poll(timeout * 1000))
 
-    def read_replies(self, count: int) -> list[Any]:
-        """Return the next `count` replies, each as `read_response` returns it."""
+    def read_replies(self, count: int, most_bytes: int | None = None) -> list[Any]:
+        """Return the next `count` replies, each as `read_response` returns it. Raises LongReply once more
+        than `most_bytes` have arrived."""
+        self._stop_at = math.inf if most_bytes is None else self.received_bytes + most_bytes
         replies: list[Any] = []
         while len(replies) < count:
             # A transaction answers +QUEUED to each of its commands: read these without a call for each.
@@ -266,6 +275,8 @@ class Parser:
             pieces.append(bytes(self._buffer[:read]))
             length += read
             self.received_bytes += read
+            if self.received_bytes > self._stop_at:
+                raise LongReply
             if length >= size:
                 lines = b"".join(pieces).split(b"\r\n")
                 if len(lines) > 1:
@@ -275,6 +286,7 @@ class Parser:
 
     def _clear(self) -> None:
         self._lines, self._next, self._tail = [], 0, b""
+        self._stop_at = math.inf
 
 
 def _simple(kind: int, line: bytes) -> Any:
