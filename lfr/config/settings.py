@@ -16,8 +16,9 @@ Value: TypeAlias = str | int | float | tuple[str, ...] | Mapping[str, str]
 
 _REQUEST_ROLES = ("request", "worker")
 _API_ROLES = ("api", "console")
+_ARCHIVE_ROLES = (*_API_ROLES, "lifecycle", "worker")
 _NOTIFY_ROLES = ("notify",)
-"""The roles that need the tokens of requests, those of the API, and the secrets of notices."""
+"""The roles that need the tokens of requests, those of the API, the key for archives, secrets of notices."""
 
 
 def _setting(
@@ -143,7 +144,9 @@ class Settings:
         0.0, "retention.terminated", "the same for a workflow that was TERMINATED"
     )
     retention_archive: str = _setting(
-        "", "retention.archive", "folder in which lifecycles archive a workflow before they delete it"
+        "",
+        "retention.archive",
+        "folder, or s3://BUCKET/FOLDER, in which lifecycles archive a workflow before they delete it",
     )
     history_most: int = _setting(
         50_000,
@@ -229,7 +232,8 @@ class Settings:
     archive_buckets: tuple[str, ...] = _setting(
         (),
         "archive.buckets",
-        "buckets of S3 to which the API writes archives and from which it restores: BUCKET or BUCKET/FOLDER",
+        "buckets of S3 to which API and lifecycles write archives, and from which the API restores: "
+        "BUCKET or BUCKET/FOLDER",
     )
     s3_endpoint: str = _setting(
         "",
@@ -251,10 +255,10 @@ class Settings:
         "id of the key for S3",
         variable="AWS_ACCESS_KEY_ID",
         secret=True,
-        roles=_API_ROLES,
+        roles=_ARCHIVE_ROLES,
     )
     s3_secret_key: str = _setting(
-        "", "s3.secret_key", "that key", variable="AWS_SECRET_ACCESS_KEY", secret=True, roles=_API_ROLES
+        "", "s3.secret_key", "that key", variable="AWS_SECRET_ACCESS_KEY", secret=True, roles=_ARCHIVE_ROLES
     )
     s3_session_token: str = _setting(
         "",
@@ -262,7 +266,7 @@ class Settings:
         "the token that belongs to a key for a limited time",
         variable="AWS_SESSION_TOKEN",
         secret=True,
-        roles=_API_ROLES,
+        roles=_ARCHIVE_ROLES,
     )
     s3_timeout_seconds: float = _setting(
         60.0, "s3.timeout", "total time that writing or reading an object may take"

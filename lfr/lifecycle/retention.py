@@ -6,14 +6,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 from typing import Final
 
 from lfr.config.settings import Settings
-from lfr.errors import CannotWrite, Refused, Unreachable
-from lfr.host.archive_folder import write_archive
-from lfr.operations.prune import prune_workflow
+from lfr.errors import BadInput, BadSettings, CannotWrite, Refused, Unreachable
+from lfr.lifecycle.archiver import PageArchiver
+from lfr.operations.delete_ended import delete_ended_workflows
+from lfr.operations.intervene import Condition
+from lfr.operations.prune import WriteArchive, delete_pruned
 from lfr.operations.select_workflows import RECORD_COST, Position, select_workflows
 from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.states import WorkflowState
@@ -33,8 +33,11 @@ busy lifecycle, whose passes are long, deletes as many as an idle one."""
 _RESCAN_SECONDS: Final = 60.0
 """How often to look for workflows that have become old enough."""
 
-_PAGE: Final = 50
+_PAGE: Final = 100
 """How many workflows a slice finds; it reads as many records, at most."""
+
+_TOGETHER: Final = 25
+"""How many workflows one transaction deletes; other clients wait for it."""
 
 _MAX_REPORTED: Final = 1000
 """For how many workflows it is remembered that the log says why they stay."""
@@ -55,10 +58,9 @@ class Retention:
     long enough ago. It keeps its place in memory: who takes over begins again."""
 
     def __init__(self, store: Store, rules: Sequence[tuple[WorkflowState, float]]) -> None:
-        folder = store.settings.retention_archive
         self._store = store
         self._rules = rules
-        self._write = partial(write_archive, Path(folder)) if folder else None
+        self._write = _archive_writer(store.settings)
         self._flows = FlowCache()
         self._due_at = 0.0
         self._began_at = 0.0
@@ -66,7 +68,9 @@ class Retention:
         self._after: Position | None = None
         self._filter: WorkflowFilter | None = None
         self._is_last_page = False
-        self._ids: deque[str] = deque()
+        self._archiver: PageArchiver | None = None
+        self._doomed: deque[tuple[str, Condition]] = deque()
+        self._single: deque[tuple[str, Condition]] = deque()
         self._reported: set[str] = set()
 
     @property
@@ -75,18 +79,23 @@ class Retention:
         return self._due_at - time.monotonic()
 
     def run(self, connection: Connection) -> None:
-        """Do a slice if it is due: read a page of workflows, or prune some, one at least."""
+        """Do a slice if it is due: read a page of workflows, or prune some, a transaction at least."""
         started = time.monotonic()
         if started < self._due_at:
             return
         self._due_at = started + _EVERY_SECONDS
         longest_seconds = min(_SHARE * (started - self._began_at), _LONGEST_SECONDS)
         self._began_at = started
-        if not self._ids:
+        if self._archiver is not None:
+            self._collect(self._archiver)
+        elif not self._doomed and not self._single:
             self._read_page(connection)
             return
-        while self._ids and self._filter is not None:
-            self._prune(self._filter, self._ids.popleft())
+        while self._doomed or self._single:
+            if self._single:
+                self._delete_single(*self._single.popleft())
+            else:
+                self._delete_together(connection)
             if time.monotonic() - started >= longest_seconds:
                 return
 
@@ -109,7 +118,11 @@ class Retention:
             newest_first=False,
             max_cost=_PAGE * RECORD_COST,
         )
-        self._ids.extend(record.id for record in selection.records)
+        ids = [record.id for record in selection.records]
+        if self._write is None:
+            self._doomed.extend((id, self._filter.matches) for id in ids)
+        elif ids:
+            self._archiver = PageArchiver(self._store, self._filter, ids, self._write)
         self._after = selection.next
         self._is_last_page = selection.next is None
 
@@ -118,20 +131,75 @@ class Retention:
         if not self._remaining_rules:
             self._due_at = time.monotonic() + _RESCAN_SECONDS
 
-    def _prune(self, filter: WorkflowFilter, id: str) -> None:
+    def _collect(self, archiver: PageArchiver) -> None:
+        """Take over what was archived, to be deleted."""
         try:
-            problem = prune_workflow(self._store, self._flows, filter, id, self._write).problem
-        except (Unreachable, Refused):
-            raise
+            page, is_over = archiver.collect()
         except CannotWrite as error:
             LOGGER.warning("retention deletes nothing, because %s; it tries again in a minute", error)
-            self._ids.clear()
+            self._archiver = None
             self._remaining_rules.clear()
             self._end_rule()
             return
+        except (Unreachable, Refused):
+            self._archiver = None
+            raise
+        if is_over:
+            self._archiver = None
+        for id, condition, problem in page:
+            if condition is not None:
+                self._doomed.append((id, condition))
+            elif problem:
+                self._report(id, problem)
+
+    def _delete_together(self, connection: Connection) -> None:
+        conditions = dict(self._doomed.popleft() for _ in range(min(_TOGETHER, len(self._doomed))))
+        try:
+            remaining = delete_ended_workflows(
+                self._store,
+                connection,
+                self._flows,
+                list(conditions),
+                lambda record: conditions[record.id](record),
+            ).remaining
+        except (Unreachable, Refused):
+            raise
+        except Exception:  # a defect that one of them meets: that one is named when they are deleted singly
+            if connection.is_watching:
+                connection.unwatch()
+            remaining = list(conditions)
+        self._single.extend((id, conditions[id]) for id in remaining)
+
+    def _delete_single(self, id: str, condition: Condition) -> None:
+        try:
+            problem = delete_pruned(self._store, self._flows, id, condition).problem
+        except (Unreachable, Refused):
+            raise
         except Exception:  # a defect that one workflow meets must stop neither the others nor this process
             LOGGER.exception("retention: a defect in lfr keeps %s", id)
             return
-        if problem and id not in self._reported and len(self._reported) < _MAX_REPORTED:
+        if problem:
+            self._report(id, problem)
+
+    def _report(self, id: str, problem: str) -> None:
+        if id not in self._reported and len(self._reported) < _MAX_REPORTED:
             self._reported.add(id)
             LOGGER.warning("retention: %s stays: %s", id, problem)
+
+
+def _archive_writer(settings: Settings) -> WriteArchive | None:
+    """Return what writes archives before workflows are deleted; None: nothing does. Raises BadSettings."""
+    folder = settings.retention_archive
+    if not folder:
+        return None
+    from lfr.outbound.archive_objects import archive_writer, is_in_buckets  # imports urllib3
+
+    try:
+        if not is_in_buckets(folder, settings.archive_buckets):
+            raise BadSettings(
+                f"{folder} is in no bucket of archive.buckets, which lists those that may be used",
+                place="retention.archive",
+            )
+        return archive_writer(settings, folder)
+    except BadInput as error:
+        raise BadSettings(str(error), place="retention.archive") from None

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow
-from lfr.operations.intervene import delete_workflow_if
+from lfr.operations.intervene import Condition, delete_workflow_if
 from lfr.operations.select_workflows import iterate_workflows
 from lfr.operations.workflow_filter import WorkflowFilter, parse_states
 from lfr.states import WorkflowState
@@ -115,20 +115,38 @@ def prune_workflow(
 ) -> PruneStep:
     """Archive and delete one workflow, as `prune` does. Raises CannotWrite."""
     try:
-        condition: Callable[[Record], bool] = filter.matches
+        condition: Condition | None = filter.matches
         if write_archive is not None:
-            with store.connect() as connection:
-                archived = load_records(connection, [id])[0]
-            if archived is None or not filter.matches(archived):
-                return PruneStep(id, is_deleted=False)
-            write_archive(archive_workflow(store, id))
-            condition = _same_run(filter, archived)
+            condition = archive_before(store, filter, id, write_archive)
+    except (NotFound, Conflict) as error:
+        return PruneStep(id, is_deleted=False, problem=str(error))
+    return (
+        PruneStep(id, is_deleted=False) if condition is None else delete_pruned(store, flows, id, condition)
+    )
+
+
+def delete_pruned(store: Store, flows: FlowCache, id: str, condition: Condition) -> PruneStep:
+    """Delete one workflow if it fulfils the condition, in a transaction of its own."""
+    try:
         return PruneStep(id, delete_workflow_if(store, flows, id, condition))
     except (NotFound, Conflict) as error:  # half lost, or a key of another type: a person must look at it
         return PruneStep(id, is_deleted=False, problem=str(error))
 
 
-def _same_run(filter: WorkflowFilter, archived: Record) -> Callable[[Record], bool]:
+def archive_before(
+    store: Store, filter: WorkflowFilter, id: str, write_archive: WriteArchive
+) -> Condition | None:
+    """Archive a workflow that is to be deleted. Return the condition under which it may be: that it is still
+    the one that was archived; None: it does not fulfil the filter. Raises CannotWrite, NotFound, Conflict."""
+    with store.connect() as connection:
+        archived = load_records(connection, [id])[0]
+    if archived is None or not filter.matches(archived):
+        return None
+    write_archive(archive_workflow(store, id))
+    return _same_run(filter, archived)
+
+
+def _same_run(filter: WorkflowFilter, archived: Record) -> Condition:
     identity = archived.run, archived.started_ms, archived.ended_ms
     return lambda record: (
         filter.matches(record) and (record.run, record.started_ms, record.ended_ms) == identity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +49,14 @@ def archive_writer(settings: Settings, folder: str | Path) -> WriteArchive:
         return partial(write_archive, Path(folder))
     parse_object_uri(f"{uri.rstrip('/')}/", "archive.json")
     return partial(_write_into, ObjectStore(settings), f"{uri.rstrip('/')}/")
+
+
+def is_in_buckets(folder: str, buckets: Sequence[str]) -> bool:
+    """Return whether the setting `archive.buckets` has a folder of S3; true for any other folder. Raises
+    BadInput."""
+    if not folder.startswith(SCHEME):
+        return True
+    return any(map(parse_object_uri(f"{folder.rstrip('/')}/", "archive.json").is_in, buckets))
 
 
 def _write_into(objects: ObjectStore, folder: str, document: dict[str, Any]) -> None:

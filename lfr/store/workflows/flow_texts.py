@@ -52,9 +52,13 @@ def load_reference_names(connection: Connection, workflow: str) -> list[str]:
     """Return the names in `flows:refs` of the flow and the text of a workflow: no text if it stands in the
     record; no name if there is no record. (HMGET)"""
     digest, text = connection.call("HMGET", workflow, "flow", "text")
-    if digest is None:
-        return []
-    return [digest.decode(), *([] if text is None else [keys.flow_text_name(text.decode())])]
+    return [] if digest is None else reference_names(digest.decode(), text)
+
+
+def reference_names(digest: str, text: bytes | None) -> list[str]:
+    """Return the names in `flows:refs` of what a workflow uses, from the fields `flow` and `text` of its
+    record."""
+    return [digest, *([] if text is None else [keys.flow_text_name(text.decode())])]
 
 
 def watch_references(connection: Connection, names: Sequence[str]) -> dict[str, int]:

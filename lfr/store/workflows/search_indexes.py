@@ -36,6 +36,15 @@ def unindex_commands(
     return [("ZREM", index, id) for index in indexes]
 
 
+def unindex_together_commands(records: Iterable[Record]) -> list[Command]:
+    """Return the commands that remove workflows from all indexes, one for each index. (ZREM)"""
+    ids_by_index: dict[str, list[str]] = {}
+    for record in records:
+        for index in (keys.ALL, keys.state(record.state), *_own_indexes(record.name, record.labels)):
+            ids_by_index.setdefault(index, []).append(record.id)
+    return [("ZREM", index, *ids) for index, ids in ids_by_index.items()]
+
+
 def _own_indexes(name: str, labels: Mapping[str, str]) -> list[str]:
     return [keys.flow_index(name), *(keys.label_index(*label) for label in labels.items())]
 
