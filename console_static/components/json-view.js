@@ -47,6 +47,9 @@ export function formatSize(count) {
   return count < 1e6 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
 
+/** Format a number of bytes: `120 bytes`, `37 kB`, `1.2 MB`. */
+export const formatBytes = (count) => formatSize(count).replace("characters", "bytes");
+
 function Node({ name, value, depth }) {
   const label = name === undefined ? "" : html`<span class="key">${name}</span>`;
   if (value === null || typeof value !== "object" || value instanceof ExactNumber) {

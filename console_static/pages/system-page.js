@@ -6,9 +6,11 @@ import { Ago } from "../components/indicators.js";
 import { WORKFLOW_STATES } from "../format/state-labels.js";
 import { ProblemMessage } from "../components/dialog.js";
 import { useInstallation } from "../state/installation.js";
-import { formatSize } from "../components/json-view.js";
+import { formatBytes } from "../components/json-view.js";
+import { Doctor } from "../views/doctor.js";
 import { Groups } from "../views/groups.js";
 import { PauseControls } from "../views/pauses.js";
+import { Tokens } from "../views/tokens.js";
 
 const POLL_MS = 2000;
 const SILENT_AFTER_SECONDS = 6; // a process sends a heartbeat every other second
@@ -74,7 +76,7 @@ export function SystemPage() {
       <${Card} name="Redis" value=${system.redis.version}>
         ${
           system.redis.is_known
-            ? html`<span>${formatSize(system.redis.memory ?? 0).replace("characters", "bytes")}</span>
+            ? html`<span>${formatBytes(system.redis.memory ?? 0)}</span>
                 <span class=${system.redis.is_persistent ? "" : "tone-terminating"}>
                   ${
                     system.redis.is_persistent
@@ -132,6 +134,8 @@ export function SystemPage() {
       groups=${system.groups.filter(({ kind }) => kind !== "workers")}
       empty="No group reads the stream yet."
     />
+    <${Doctor} />
+    <${Tokens} />
   </section>`;
 }
 

@@ -1,9 +1,12 @@
 // The page of one workflow: status, actions, views, and the panel of a step.
 
-import { html, useMemo } from "../vendor/preact.js";
+import { html, useMemo, useState } from "../vendor/preact.js";
 import { useNow } from "../hooks/live.js";
+import { apiPath, getJson } from "../client/api.js";
 import { ProblemMessage } from "../components/dialog.js";
 import { Ago, Clock, Duration, StateLabel, StepProgress } from "../components/indicators.js";
+import { formatBytes } from "../components/json-view.js";
+import { showNotice } from "../components/notices.js";
 import { CopyButton } from "../components/transfer.js";
 import { hasEnded, WORKFLOW_STATES } from "../format/state-labels.js";
 import { buildGraph } from "../graph/graph-model.js";
@@ -156,6 +159,7 @@ function Header({ workflow, now, refresh }) {
         <span>${ended ? "took" : "for"} <${Duration} start=${started} end=${ended} now=${now} /></span>
         ${deadline && !ended && html`<span>deadline <${Clock} at=${deadline} now=${now} /></span>`}
         <${StepProgress} counts=${counts} />
+        <${Size} key=${id} id=${id} />
         ${
           workflow.steps.some(({ items, call }) => items || call) &&
           html`<span><a href=${buildAddress("./", { parent: id })}>children that are stored</a></span>`
@@ -165,6 +169,19 @@ function Header({ workflow, now, refresh }) {
     </div>
     <${WorkflowActions} workflow=${workflow} refresh=${refresh} />
   </header>`;
+}
+
+/** How many bytes of Redis the workflow takes: the server counts them when somebody asks. */
+function Size({ id }) {
+  const [bytes, setBytes] = useState(undefined);
+  const count = () =>
+    getJson(apiPath(id, "/size")).then(
+      (response) => setBytes(response.bytes),
+      (problem) => showNotice(problem.message, "failed"),
+    );
+  if (bytes === null) return html`<span role="status">Redis does not say its size</span>`;
+  if (bytes !== undefined) return html`<span role="status">${formatBytes(bytes)} in Redis</span>`;
+  return html`<button class="quiet" onClick=${count}>Size in Redis</button>`;
 }
 
 function GraphView({ workflow, now, chosen, toggleStep, params, linkTo }) {

@@ -4,6 +4,7 @@ import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { useNow, useStream } from "../hooks/live.js";
 import { getJson, getPage } from "../client/api.js";
 import { ProblemMessage } from "../components/dialog.js";
+import { formatBytes } from "../components/json-view.js";
 import { Ago, Duration, StateLabel, StepProgress } from "../components/indicators.js";
 import { CopyButton, FilePicker } from "../components/transfer.js";
 import { hasEnded, WORKFLOW_STATES } from "../format/state-labels.js";
@@ -22,7 +23,12 @@ export function WorkflowsPage() {
   const { params } = useRoute();
   const filters = pickFilters(params);
   const where = formatWhere(filters);
-  const query = buildAddress("", { where, size: PAGE_SIZE, next: params.next });
+  const isBySize = params.sort === "size";
+  const query = buildAddress("", {
+    where,
+    size: PAGE_SIZE,
+    ...(isBySize ? { sort: "size" } : { next: params.next }),
+  });
   const [list, setList] = useState(null);
   const [next, setNext] = useState(null);
   const [counts, setCounts] = useState(null);
@@ -48,7 +54,7 @@ export function WorkflowsPage() {
       }
       if (latest.current !== requested) return; // the filters have changed since
       setSearch(null);
-      setList(createList(page.items, { isFirst: !params.next, isLast: page.next === null }));
+      setList(createList(page.items, { isFirst: !params.next, isLast: page.next === null || isBySize }));
       const visibleIds = new Set(page.items.map((row) => row.id));
       // Actions apply only to visible workflows.
       setSelected((previous) => new Set([...previous].filter((id) => visibleIds.has(id))));
@@ -79,7 +85,7 @@ export function WorkflowsPage() {
   }, [list]);
 
   useRowKeys();
-  const linkTo = (changes) => buildAddress("./", { ...filters, ...changes });
+  const linkTo = (changes) => buildAddress("./", { ...filters, sort: params.sort, ...changes });
   return html`<section class="page">
     <div class="heading">
       <h1>Workflows</h1>
@@ -91,6 +97,14 @@ export function WorkflowsPage() {
     <${StateTabs} counts=${counts} state=${params.state ?? ""} to=${(state) => linkTo({ state })} />
     <${FilterForm} filters=${filters} linkTo=${linkTo} />
     <${FilterChips} filters=${filters} linkTo=${linkTo} />
+    <p>
+      ${
+        isBySize
+          ? html`The largest in Redis of the newest 1,000 that match.${" "}
+              <a href=${linkTo({ sort: "" })}>Newest first</a>`
+          : html`<a class="quiet" href=${linkTo({ sort: "size" })}>Largest first</a>`
+      }
+    </p>
     ${
       params.state === "FAILED" &&
       html`<p>
@@ -132,6 +146,7 @@ export function WorkflowsPage() {
             selected=${selected}
             setSelected=${setSelected}
             linkTo=${linkTo}
+            isBySize=${isBySize}
           />`
           : html`<${EmptyList} isFiltered=${where !== ""} counts=${counts} />`
     }
@@ -178,7 +193,7 @@ const StateTabs = ({ counts, state, to }) => {
   </nav>`;
 };
 
-function WorkflowTable({ rows, selected, setSelected, linkTo }) {
+function WorkflowTable({ rows, selected, setSelected, linkTo, isBySize }) {
   const now = useNow(true);
   const isAllSelected = rows.every((row) => selected.has(row.id));
   const select = (ids, isSelected) => {
@@ -206,6 +221,7 @@ function WorkflowTable({ rows, selected, setSelected, linkTo }) {
         <th>Started</th>
         <th class="right">Duration</th>
         <th>Steps</th>
+        ${isBySize && html`<th class="right">Size</th>`}
         <th>Now</th>
       </tr>
     </thead>
@@ -249,6 +265,12 @@ function WorkflowTable({ rows, selected, setSelected, linkTo }) {
             <${Duration} start=${row.started} end=${row.ended} now=${now} />
           </td>
           <td data-label="Steps"><${StepProgress} counts=${row.counts} /></td>
+          ${
+            isBySize &&
+            html`<td data-label="Size" class="right number">
+              ${row.bytes === undefined ? "" : formatBytes(row.bytes)}
+            </td>`
+          }
           <td data-label="Now" class="now">${renderNow(row)}</td>
         </tr>`,
       )}

@@ -36,9 +36,11 @@ export const createList = (rows, { isFirst, isLast }) => ({
 export function applyListUpdate(list, { changed, gone }, filters) {
   const changedById = new Map(changed.map((workflow) => [workflow.id, workflow]));
   const deleted = new Set(gone);
-  const rows = list.rows.map(
-    (row) => changedById.get(row.id) ?? (deleted.has(row.id) ? { ...row, isDeleted: true } : row),
-  );
+  const rows = list.rows.map((row) => {
+    const change = changedById.get(row.id);
+    if (change) return "bytes" in row ? { ...change, bytes: row.bytes } : change;
+    return deleted.has(row.id) ? { ...row, isDeleted: true } : row;
+  });
   // A later page counts no workflow of the first update: these existed when the page was loaded.
   const otherIds = list.isFirst ? null : (list.otherIds ?? new Set(changedById.keys()));
   const knownIds = new Set([...rows.map((row) => row.id), ...list.newIds, ...(otherIds ?? [])]);

@@ -26,6 +26,7 @@ from lfr.web.route import Route, get
 from lfr.web.routes import (
     archives,
     bulk,
+    doctor,
     events,
     failures,
     flows,
@@ -51,6 +52,7 @@ LOGGER = logging.getLogger(__name__)
 
 _RESOURCES = (
     status,
+    doctor,
     workflow_list,
     bulk,
     failures,

@@ -41,6 +41,11 @@ def archiving(handler: Handler) -> Handler:
     return partial(_reserve, handler, _archive_bytes)
 
 
+def alone(handler: Handler) -> Handler:
+    """Return a handler that reserves all of the memory, because nobody knows how much it needs."""
+    return partial(_reserve, handler, lambda _request: None)
+
+
 def _compared_bytes(request: Request) -> int | None:
     sizes = [description_bytes(request.store, request.path[name], values=True) for name in ("id", "other")]
     return None if None in sizes else sum(filter(None, sizes))

@@ -13,8 +13,11 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
+from lfr.operations.doctor.examine import examine
+from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.stored_flows import FlowSource, apply_flows
 from lfr.roles.wait import WaitTasks
+from lfr.store import keys
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.stream.groups import create_group
 from lfr.web.app import make_app
@@ -547,6 +550,34 @@ def test_the_system_is_told(call: Caller) -> None:
     assert lifecycle.startswith("no lifecycle runs") and task.startswith(
         "no live worker does a: 1 task waits"
     )
+
+
+def test_sizes_are_told_as_on_the_command_line(call: Caller, store: Store) -> None:
+    small, large = start(call), start(call, input="x" * 20_000)
+    rows = call("GET", "/workflows?sort=size").json
+    assert [row["id"] for row in rows] == [large, small]
+    for row in rows:
+        expected = inspect_workflow(store, row["id"], size=True)["bytes"]
+        assert row["bytes"] == call("GET", f"/workflows/{row['id']}/size").json["bytes"] == expected
+    assert rows[0]["bytes"] > 20_000
+    assert [row["id"] for row in call("GET", "/workflows?sort=size&size=1").json] == [large]
+    assert call("GET", "/workflows?sort=size&next=1_workflow:a").status == 400
+    assert call("GET", "/workflows?sort=big").status == 400
+    assert call("GET", "/workflows/nobody/size").status == 404
+
+
+def test_the_doctor_finds_and_mends(call: Caller, store: Store, client: redis.Redis) -> None:
+    client.hset("workflow:lost:steps", "1", "0 0 1")
+    client.zadd(keys.state("FAILED"), {start(call): 1})
+    found = call("GET", "/doctor").json["findings"]
+    assert found == [finding.to_dict() for finding in examine(store)]
+    assert {"orphaned-keys", "misplaced"} <= {each["check"] for each in found if each["mendable"]}
+    assert call("POST", "/doctor", {"checks": "misplaced"}).status == 400
+    mended = call("POST", "/doctor", {"checks": ["misplaced"]}).json["findings"]
+    assert [each["check"] for each in mended if each["mended"]] == ["misplaced"]
+    assert client.exists("workflow:lost:steps")
+    assert any(each["mended"] for each in call("POST", "/doctor").json["findings"])
+    assert not any(each["mendable"] for each in call("GET", "/doctor").json["findings"])
 
 
 def test_a_step_that_no_worker_does_says_so(call: Caller) -> None:

@@ -130,6 +130,16 @@ def inspect_workflow(
     return workflow
 
 
+def measure_workflow(store: Store, id: str) -> int | None:
+    """Return how many bytes of Redis a workflow takes, as `measure_workflows` does. Raises BadInput for the
+    id, and NotFound."""
+    id = parse_workflow_id(id)
+    with store.connect() as connection:
+        if _find_finished_item(connection, id) is not None:
+            return 0  # its parent has its output
+        return measure_workflows(connection, FlowCache(), [require_record(connection, id)])
+
+
 def inspect_step(store: Store, id: str, index: int) -> dict[str, Any]:
     """Describe one step as `inspect_workflow` does with values, and with more keys.
 

@@ -5,12 +5,30 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlencode
 
-from lfr.operations.list_workflows import MAX_PAGE_SIZE, count_workflows, list_page, make_filter
+from lfr.errors import BadInput
+from lfr.operations.list_workflows import (
+    MAX_PAGE_SIZE,
+    count_workflows,
+    list_largest,
+    list_page,
+    make_filter,
+)
 from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.states import WorkflowState
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, get
-from lfr.web.routes.schemas import COUNTS_BY_STATE, STATE, SUMMARY, TEXT, array, integer, ok
+from lfr.web.routes.schemas import (
+    COUNTS_BY_STATE,
+    INTEGER,
+    STATE,
+    SUMMARY,
+    TEXT,
+    array,
+    enum,
+    integer,
+    object_schema,
+    ok,
+)
 
 FILTERS: Final = (
     Parameter("state", STATE, "only workflows in this state"),
@@ -18,6 +36,9 @@ FILTERS: Final = (
     Parameter("text", TEXT, "only workflows with this text in id or name"),
     Parameter("where", TEXT, 'only workflows that match, as `label.tenant=7 since=1d reason~"timeout"`'),
 )
+
+_ROW: Final = object_schema(SUMMARY["properties"], {"bytes": INTEGER})
+_SORT: Final = "size: the largest of the newest 1000 that match, with their bytes; default: start"
 
 
 def read_filter(request: Request) -> WorkflowFilter:
@@ -35,6 +56,10 @@ def read_filter(request: Request) -> WorkflowFilter:
 def _list(request: Request) -> Response:
     query = request.query
     size = request.number("size", 50)
+    if query.get("sort") == "size":
+        if "next" in query:
+            raise BadInput("a list by size has one page", hint="omit next, or sort")
+        return json_response(list_largest(request.store, read_filter(request), limit=size))
     page = list_page(request.store, read_filter(request), size=size, after=query.get("next"))
     headers = {"Lfr-Examined": f"{page.examined}/{page.candidates}"}
     if page.next is not None:
@@ -61,9 +86,10 @@ ROUTES: Final = (
         query=(
             *FILTERS,
             Parameter("size", integer(1, MAX_PAGE_SIZE), "the maximum number; default: 50"),
+            Parameter("sort", enum("start", "size"), _SORT),
             Parameter("next", TEXT, "the start of the page, from Link"),
         ),
-        responses=ok(array(SUMMARY)),
+        responses=ok(array(_ROW)),
         problems=(400,),
     ),
     get(

@@ -8,7 +8,13 @@ from lfr.drawing.mermaid import to_mermaid
 from lfr.errors import BadInput
 from lfr.operations.access import Access
 from lfr.operations.explain.explanation import explain_workflow
-from lfr.operations.inspect.workflow import inspect_workflow, list_history, read_flow, read_flow_text
+from lfr.operations.inspect.workflow import (
+    inspect_workflow,
+    list_history,
+    measure_workflow,
+    read_flow,
+    read_flow_text,
+)
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from lfr.operations.task_logs import read_task_log
 from lfr.web.http import Request, Response, json_response, no_content, text_response
@@ -21,6 +27,7 @@ from lfr.web.routes.schemas import (
     FLOW,
     JSON,
     NONEMPTY_TEXT,
+    NULLABLE_INTEGER,
     STATE,
     STATE_OF_STEPS,
     TASK_LOG,
@@ -42,6 +49,10 @@ def _get(request: Request) -> Response:
 def _get_state(request: Request) -> Response:
     workflow = inspect_workflow(request.store, request.path["id"])
     return json_response({key: workflow[key] for key in ("state", "reason", "counts", "steps")})
+
+
+def _get_size(request: Request) -> Response:
+    return json_response({"bytes": measure_workflow(request.store, request.path["id"])})
 
 
 def _get_why(request: Request) -> Response:
@@ -112,6 +123,13 @@ ROUTES: Final = (
         describing(_get_state),
         "Get the state of a workflow and of its steps.",
         responses=ok(STATE_OF_STEPS),
+        problems=_ERRORS,
+    ),
+    get(
+        "/workflows/{id}/size",
+        _get_size,
+        "Get how many bytes of Redis a workflow takes, with its items; null: the server does not say it.",
+        responses=ok(object_schema({"bytes": NULLABLE_INTEGER})),
         problems=_ERRORS,
     ),
     get(
