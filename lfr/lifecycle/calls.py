@@ -203,7 +203,7 @@ class CallsProcessor:
         begun: tuple[CalledFlow, Json] | None = None
         call_start: CallStart | None = None
         if start is not None and begins_anew(step, counts, start.attempt):
-            outcome = self._resolve(workflow, index, start, called, all_begun)
+            outcome = self._resolve(workflow, index, start, called, shared, all_begun)
             if isinstance(outcome, CallStart):
                 call_start = outcome
             else:
@@ -220,7 +220,13 @@ class CallsProcessor:
         return change, [*commands, item_counts_command(id, index, change.counts)]
 
     def _resolve(
-        self, workflow: LoadedWorkflow, index: int, start: events.StartTask, called: _Resolver, all_begun: int
+        self,
+        workflow: LoadedWorkflow,
+        index: int,
+        start: events.StartTask,
+        called: _Resolver,
+        shared: LookBudget,
+        all_begun: int,
     ) -> tuple[CalledFlow, Json] | CallStart:
         """Return the flow that a call runs, with its input; or a start that says why there is none."""
         step = workflow.flow.steps[index]
@@ -241,7 +247,7 @@ class CallsProcessor:
         try:
             number = parse_parameters(step.task, CALL_PARAMETERS, parameters)["version"]
             flow = called.find(step.called_flow, number)
-            return flow, complete_input(flow.flow.parameters, start.input)
+            return flow, complete_input(flow.flow.parameters, start.input, shared)
         except BadParameter as error:
             return CallStart(start.attempt, str(error), is_final=True)
         except (NotFound, BadInput) as error:  # a flow may be stored before the next attempt

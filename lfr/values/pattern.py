@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from lfr.values.work import LookBudget
+
 MAX_INSTRUCTIONS: Final = 500
+MAX_LOOKS: Final = 100_000
+"""How many instructions the patterns of one input may follow, character by character: some tenths of a
+second of work."""
 MAX_TEXT: Final = 2_000
 """Characters that a text to search may have."""
 
@@ -40,11 +45,13 @@ class Pattern:
 
     instructions: list[tuple[str, re.Pattern[str] | None, tuple[int, ...]]] = field(default_factory=list)
 
-    def search(self, text: str) -> bool:
-        """Return whether a part of the text, of up to MAX_TEXT characters, matches."""
+    def search(self, text: str, budget: LookBudget) -> bool:
+        """Return whether a part of the text, of up to MAX_TEXT characters, matches. Each instruction that it
+        follows counts. Raises TooMuchWork."""
         current: set[int] = set()
         for position in range(len(text) + 1):
             current = self._follow([0, *current], position, len(text))
+            budget.spend(len(current))
             if any(self.instructions[index][0] == "match" for index in current):
                 return True
             if position < len(text):

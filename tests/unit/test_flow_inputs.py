@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from lfr.errors import BadInput
-from lfr.flow_inputs import complete_input
+from lfr.flow_inputs import complete_input, find_input_faults
 from lfr.language import FlowError, compile_flow
 from lfr.language.input_declarations import input_names
 from lfr.local import run_local
 from lfr.values.json import Json
+from lfr.values.work import LookBudget
 
 PARAMETERS = {
     "inputs": {
@@ -82,6 +83,36 @@ def test_all_that_does_not_fit_is_named(input: Json, message: str) -> None:
     with pytest.raises(BadInput) as error:
         complete_input(PARAMETERS, input)
     assert message in str(error.value)
+
+
+HEAVY = {"type": "string", "pattern": "(.?){120}b?$"}
+
+
+def test_the_work_of_patterns_has_a_bound() -> None:
+    """Each of these texts takes a second by itself: hundreds of them would stop a lifecycle for minutes."""
+    text = "a" * 2000
+    with pytest.raises(BadInput, match="would take more than 100,000 looks"):
+        complete_input({"inputs": {"x": HEAVY}}, {"x": text})
+    for keyword, value in (("enum", [text] * 400), ("default", text)):
+        [fault] = find_input_faults({"inputs": {"x": {**HEAVY, keyword: value}}})
+        assert "would take more than 100,000 looks" in fault.message
+
+
+def test_inputs_that_are_checked_together_share_a_budget() -> None:
+    parameters = {"inputs": {"x": {"type": "string", "pattern": "^a+$"}}}
+    shared = LookBudget(25_000)
+    for _ in range(2):
+        complete_input(parameters, {"x": "a" * 2000}, shared)
+    with pytest.raises(BadInput, match="would take more than 25,000 looks"):
+        complete_input(parameters, {"x": "a" * 2000}, shared)
+
+
+def test_a_start_does_not_check_the_declarations_again() -> None:
+    """To compare each value of an enum with all others took minutes, at each start."""
+    many = {"inputs": {"x": {**HEAVY, "enum": ["a" * 2000] * 1000}}}
+    assert complete_input(many, {}) == {}
+    [fault] = find_input_faults({"inputs": {"x": {"enum": list(range(1001))}}})
+    assert fault.message == "inputs.x.enum has more than 1,000 values"
 
 
 def test_a_local_run_checks_its_input() -> None:

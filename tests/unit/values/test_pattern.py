@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.values.pattern import MAX_TEXT, BadPattern, compile_pattern
+from lfr.values.work import LookBudget, TooMuchWork
 
 ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\d", "^", "$", "()"])
 PATTERNS = st.recursive(
@@ -26,13 +27,13 @@ PATTERNS = st.recursive(
 
 @given(PATTERNS, st.text("ab1", max_size=8))
 def test_it_finds_what_re_finds(pattern: str, text: str) -> None:
-    assert compile_pattern(pattern).search(text) == (re.search(pattern, text) is not None)
+    assert compile_pattern(pattern).search(text, LookBudget(10**9)) == (re.search(pattern, text) is not None)
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*b", "(a*)*b", "^(a?){30}a{30}$", "a*a*a*a*a*b"])
 def test_no_pattern_hangs(pattern: str) -> None:
     """Python's search would not end in years."""
-    assert compile_pattern(pattern).search("a" * MAX_TEXT) is False
+    assert compile_pattern(pattern).search("a" * MAX_TEXT, LookBudget(10**9)) is False
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,11 @@ def test_no_pattern_hangs(pattern: str) -> None:
 def test_what_it_does_not_know_is_refused(pattern: str) -> None:
     with pytest.raises(BadPattern):
         compile_pattern(pattern)
+
+
+def test_each_instruction_that_is_followed_counts() -> None:
+    with pytest.raises(TooMuchWork):
+        compile_pattern("(.?){120}b").search("a" * MAX_TEXT, LookBudget(100_000))
+    budget = LookBudget(100_000)
+    assert compile_pattern("^[a-z0-9-]+$").search("a" * MAX_TEXT, budget)
+    assert budget.used < 6 * MAX_TEXT
