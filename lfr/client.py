@@ -56,6 +56,7 @@ from lfr.operations.stored_flows import (
 )
 from lfr.operations.task_list import list_tasks
 from lfr.operations.task_logs import follow_task_log, read_whole_task_log
+from lfr.operations.traces.load import describe_trace
 from lfr.operations.waits.list_waits import collect_waits
 from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import ABSENT, Json
@@ -123,6 +124,7 @@ class Client:
         base: Base = None,
         name: str = "",
         labels: Mapping[str, str | int] | None = None,
+        traceparent: str = "",
     ) -> str:
         """Start a workflow and return its id; do not wait for its end.
 
@@ -130,7 +132,8 @@ class Client:
         `input` may be any JSON value; None: there is none, which counts as {}. `base`, a folder or a URL, is
         the base of relative resources. `name` is what a flow without a name is called. `flow`, in place of
         `flow_text`, is the name of a stored flow: `NAME`, its latest version, or `NAME@VERSION`. `labels`
-        are texts by which the workflow is found. Raises
+        are texts by which the workflow is found. With `traceparent` it belongs to the trace of the caller
+        (W3C Trace Context), in place of one of its own. Raises
         FlowError, BadInput, NotFound for `flow`, Conflict if `workflow_id` exists with another flow or input,
         NoMemory (`limits.memory`), Unreachable, Refused.
         """
@@ -140,7 +143,13 @@ class Client:
             if flow_text is not None or base is not None or name:
                 raise BadInput("a stored flow goes with neither flow_text nor base nor name")
             return self._change(
-                lambda store: start_stored_flow(store, flow, start_input, workflow_id, labels=own_labels).id
+                lambda store: (
+                    start_stored_flow(
+                        *(store, flow, start_input, workflow_id),
+                        labels=own_labels,
+                        traceparent=traceparent,
+                    ).id
+                )
             )
         if flow_text is None:
             raise BadInput("run needs flow_text, or flow, the name of a stored flow")
@@ -155,6 +164,7 @@ class Client:
                     base=base,
                     name=name,
                     labels=own_labels,
+                    traceparent=traceparent,
                 ).id
             )
         )
@@ -292,6 +302,11 @@ class Client:
         read = follow_task_log if follow else read_whole_task_log
         for lines in read(self._store, id, index=index, attempt=attempt):
             yield from lines
+
+    def trace(self, id: str) -> dict[str, Any]:
+        """Return the spans of a workflow, as `lfr trace ID` prints them: an export request of OTLP/HTTP.
+        Raises NotFound and BadInput."""
+        return describe_trace(self._store, id)
 
     def why(self, id: str, index: int | None = None) -> dict[str, Any]:
         """Return why a workflow stands, as `lfr why ID --json` prints it: cause, text and cure of the

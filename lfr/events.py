@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from lfr.actor import Actor, make_actor
+from lfr.trace_context import parse_traceparent
 from lfr.values.checks import read_whole_number
 from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lists, encode_json
 from lfr.values.pointers import Pointer, parse_pointer
@@ -80,6 +81,8 @@ class StartTask:
     input_from  where the input is, if the event does not have it: `input` is None until it is loaded
     tries    its number since the step last ended, from 1: in a loop, each turn begins with 1
     run      the run of the workflow's id, see `Record`; the end-task repeats it. Empty: the event has none
+    traceparent  under which the task goes on with the trace of the workflow (W3C Trace Context); empty: the
+             event has none
     delivery how often this attempt was handed out, from 1; not in the event: who takes it over from another
              worker counts
     """
@@ -95,6 +98,7 @@ class StartTask:
     run: str = ""
     delivery: int = 1
     input_from: Pointer | None = None
+    traceparent: str = ""
 
     @property
     def attempt_id(self) -> AttemptId:
@@ -273,6 +277,7 @@ def parse_start_task(values: Values) -> StartTask:
         tries=tries if type(tries) is int else attempt,
         run=_run(values),
         input_from=_pointer(values, b"input_from"),
+        traceparent=_traceparent(values),
     )
 
 
@@ -429,6 +434,11 @@ def _run(values: Values) -> str:
     if run is None:
         return ""
     return run if isinstance(run, str) else encode_json(run)  # it is compared only
+
+
+def _traceparent(values: Values) -> str:
+    text = values.get(b"traceparent")
+    return str(parse_traceparent(text) or "") if isinstance(text, str) else ""
 
 
 def _attempt(values: Values) -> int | None:

@@ -57,6 +57,7 @@ _ROWS = (
     Command("end", WORKFLOWS, "complete a task by hand, in place of its worker"),
     Command("waiting", WORKFLOWS, "list who waits, for what, since when and until when"),
     Command("workers", WORKFLOWS, "list the tasks by name: who does each, what waits, what nobody does"),
+    Command("trace", WORKFLOWS, "print the spans of a workflow, as OpenTelemetry has them"),
     Command("event", WORKFLOWS, "send an event"),
     Command("events", WORKFLOWS, "list events: of the stream, buffered for waits, or dead letters"),
     Command("latches", WORKFLOWS, "list latches with their waiters, or reset one to zero"),

@@ -178,6 +178,7 @@ _BOUNDS: Final[Mapping[str, Check]] = {
     "notify.mail_tls": one_of("starttls", "tls", "none"),
     "notify.alive_every": duration(1, 86_400),
     "notify.give_up": _PERIOD,
+    "traces.requests": one_of("true", "false"),
 }
 """The checks of single settings, by name."""
 

@@ -18,7 +18,9 @@ _REQUEST_ROLES = ("request", "worker")
 _API_ROLES = ("api", "console")
 _ARCHIVE_ROLES = (*_API_ROLES, "lifecycle", "worker")
 _NOTIFY_ROLES = ("notify",)
-"""The roles that need the tokens of requests, those of the API, the key for archives, secrets of notices."""
+_TRACES_ROLES = ("traces",)
+"""The roles that need the tokens of requests, those of the API, the key for archives, the secrets of notices,
+those of traces."""
 
 
 def _setting(
@@ -319,6 +321,27 @@ class Settings:
         roles=_NOTIFY_ROLES,
     )
     notify_alive_every_seconds: float = _setting(60.0, "notify.alive_every", "how often it gets that URL")
+    traces_endpoint: str = _setting(
+        "",
+        "traces.endpoint",
+        "URL to which the role traces posts spans (OTLP/HTTP), as http://127.0.0.1:4318; also makes tasks "
+        "know their trace",
+    )
+    traces_headers: Mapping[str, str] = _setting(
+        {},
+        "traces.headers",
+        "headers of these posts, by name, such as a token",
+        secret=True,
+        roles=_TRACES_ROLES,
+    )
+    traces_allow: tuple[str, ...] = _setting(
+        (),
+        "traces.allow",
+        "addresses and networks to which the host name of that URL may lead, if not public",
+    )
+    traces_requests: str = _setting(
+        "false", "traces.requests", "true: request: tasks send the header traceparent to where they go"
+    )
     up_data: str = _setting(
         "",
         "up.data",

@@ -215,8 +215,10 @@ class CallsProcessor:
         if not change.begins or begun is None or change.counts is None:
             return change, []
         child = ItemId(id, index, 0, change.counts.round)
-        run = workflow.record.run
-        commands = begin_child_commands(routes, child, *begun, run, shared, workflow.hold)
+        record = workflow.record
+        commands = begin_child_commands(
+            routes, child, *begun, record.run, record.traceparent, shared, workflow.hold
+        )
         return change, [*commands, item_counts_command(id, index, change.counts)]
 
     def _resolve(

@@ -269,8 +269,8 @@ class ItemsProcessor:
             return [*commands, delete_items_command(id, index)]
         commands += new_items_commands(id, index, change.new_items)  # also if none begins: for a restart
         items = [ItemId(id, index, number, counts.round) for number in change.begins]
-        run, hold = workflow.record.run, workflow.hold
-        commands += begin_items_commands(routes, part, items, inputs, run, shared, hold)
+        run, traceparent = workflow.record.run, workflow.record.traceparent
+        commands += begin_items_commands(routes, part, items, inputs, run, traceparent, shared, workflow.hold)
         return [*commands, item_counts_command(id, index, counts)]
 
     def _result(self, connection: Connection, id: str, change: ItemsTransition) -> StepResult:

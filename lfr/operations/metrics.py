@@ -12,6 +12,7 @@ from lfr.store.redis.connection import Store, read_time_ms
 from lfr.store.schedules import read_oldest_due_ms
 from lfr.store.statistics import count_held_starts
 from lfr.store.totals import load_totals
+from lfr.store.traces import TRACES_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Metrics:
     notice_totals  by rule of notices, or `other`: how many were sent, counted only, tried in vain, given up,
                    dropped
     queued_notices by recipient: how many notices wait for it
+    trace_totals   of exports of spans: how many workflows and spans were sent, spans rejected, tries in vain,
+                   workflows refused or dropped
     task_totals    by task, or `other`: how many attempts have ended, failed, were retried, and how many
                    took how long, see `lfr.store.totals`
     """
@@ -36,6 +39,7 @@ class Metrics:
     task_totals: dict[str, dict[str, int]]
     notice_totals: dict[str, dict[str, int]]
     queued_notices: dict[str, int]
+    trace_totals: dict[str, int]
 
 
 def load_metrics(store: Store) -> Metrics:
@@ -51,4 +55,5 @@ def load_metrics(store: Store) -> Metrics:
             task_totals=load_totals(connection, keys.TASK_TOTALS),
             notice_totals=load_totals(connection, keys.NOTICE_TOTALS),
             queued_notices={name: state.queued for name, state in read_recipients(connection).items()},
+            trace_totals=load_totals(connection, keys.TRACE_TOTALS).get(TRACES_NAME, {}),
         )

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from lfr.engine.advance import begin
 from lfr.engine.step_inputs import normalize_input
-from lfr.errors import Conflict, NoMemory
+from lfr.errors import BadInput, Conflict, NoMemory
 from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.flow_inputs import complete_input
 from lfr.labels import merge_labels, parse_labels
@@ -23,6 +23,8 @@ from lfr.store.workflows.commit import create_workflow_commands, use_flow_comman
 from lfr.store.workflows.load import watch_new
 from lfr.store.workflows.queries import load_outputs_up_to
 from lfr.store.workflows.remains import has_remains
+from lfr.trace_context import parse_traceparent
+from lfr.values.checks import abbreviate
 from lfr.values.json import ABSENT, Json
 
 
@@ -46,6 +48,7 @@ def start_workflow(
     name: str = "",
     version: int | None = None,
     labels: Json = None,
+    traceparent: str = "",
 ) -> StartedWorkflow:
     """Compile a flow text and start a workflow on `input`; ABSENT counts as `{}`, None is null. The
     input is checked, and completed by defaults, as the flow declares it (`complete_input`).
@@ -56,10 +59,12 @@ def start_workflow(
     stored flow, for the record; `start_stored_flow` finds it. `labels`, an object, come on top of those of
     the flow (`lfr.labels`). Without a `workflow_id`, the id is generated. A call with the same `workflow_id`,
     flow and input as an earlier one starts nothing, and changes no labels. Returns as soon as the workflow is
-    stored. While its flow or everything is paused, its steps are held.
+    stored. While its flow or everything is paused, its steps are held. `traceparent` is of the caller, so
+    that the workflow belongs to its trace; empty: it has one of its own (`lfr.trace_context`).
 
-    Raises FlowError; BadInput for the id, the input, the labels or the base; Conflict if the id belongs to
-    another workflow; NoMemory if Redis has too little left; and the errors of `Connection.execute`.
+    Raises FlowError; BadInput for the id, the input, the labels, the base or the traceparent;
+    Conflict if the id belongs to another workflow; NoMemory if Redis has too little left; and the errors of
+    `Connection.execute`.
     """
     flow = flow or _compile(text, base, source)
     workflow_input = complete_input(flow.parameters, normalize_input(input))
@@ -69,7 +74,17 @@ def start_workflow(
         if workflow_id is not None
         else generate_workflow_id(flow.name or name, uuid4())
     )
-    start = WorkflowStart(store, id, flow, text, workflow_input, own_labels, name=name, version=version)
+    if traceparent and parse_traceparent(traceparent) is None:
+        raise BadInput(
+            f"{abbreviate(traceparent)} is no traceparent",
+            hint="it is as 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        )
+    start = WorkflowStart(
+        *(store, id, flow, text, workflow_input, own_labels),
+        name=name,
+        version=version,
+        traceparent=traceparent,
+    )
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command] | None, StartedWorkflow]:
@@ -99,6 +114,7 @@ class WorkflowStart:
         *,
         name: str = "",
         version: int | None = None,
+        traceparent: str = "",
     ) -> None:
         self._id = id
         self._flow = flow
@@ -107,6 +123,7 @@ class WorkflowStart:
         self._labels = labels
         self._name = name
         self._version = version
+        self._traceparent = str(parse_traceparent(traceparent) or "")
         self._first = begin(flow, input)
         self._first.actor = store.actor
         self._run = generate_run()
@@ -149,6 +166,7 @@ class WorkflowStart:
                 version=self._version,
                 labels=self._labels,
                 hold=routes.pauses.hold_of(id, [flow.name or self._name]),
+                traceparent=self._traceparent,
             ),
         ]
 

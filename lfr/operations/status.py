@@ -8,6 +8,7 @@ from typing import Any, Final
 from lfr import events
 from lfr.operations.inspect.summary import describe_pause
 from lfr.operations.status_problems import find_problems
+from lfr.operations.traces.receiver import describe_receiver
 from lfr.operations.workers import explain_absence
 from lfr.states import WorkflowState
 from lfr.store import keys
@@ -22,6 +23,7 @@ from lfr.store.redis.memory_use import MemoryUse
 from lfr.store.schedules import count_schedules, load_problems
 from lfr.store.statistics import read_statistics
 from lfr.store.stream.groups import role_of_group
+from lfr.store.traces import read_receiver
 
 _PROCESS_KEYS: Final = ("name", "role", "host", "pid", "version", "since", "passes", "events")
 
@@ -59,6 +61,7 @@ def load_status(store: Store) -> dict[str, Any]:
     schedules     count; due, how many are neither paused nor over; problems, what is wrong, by name
     notices       queued, how many notices wait; failing, each recipient that takes none: recipient, queued,
                   since (when the first try was in vain), reason
+    traces        how the export of spans goes, as `describe_receiver` describes it
     pauses        up to 100 pauses, each as `describe_pause` describes it; paused, how many there are
     problems      what is wrong, and what to do about it: texts
 
@@ -75,6 +78,7 @@ def load_status(store: Store) -> dict[str, Any]:
         schedules = {**count_schedules(connection), "problems": load_problems(connection)}
         pauses = list(read_pauses(connection))
         recipients = read_recipients(connection)
+        receiver = read_receiver(connection)
     status: dict[str, Any] = {
         "redis": {**statistics.server, "warnings": list(_warnings(store, statistics.server))},
         "roles": [_describe_process(heartbeat) for heartbeat in workforce.heartbeats],
@@ -89,6 +93,7 @@ def load_status(store: Store) -> dict[str, Any]:
         "schedules": schedules,
         "workflows": {state.value: statistics.workflows[state] for state in WorkflowState},
         "notices": _describe_notices(recipients),
+        "traces": describe_receiver(receiver),
         "paused": len(pauses),
         "pauses": [describe_pause(pause) for pause in pauses[:_MAX_PAUSES]],
     }

@@ -16,6 +16,7 @@ _ROLES_OF_GROUPS: Final = {
     "wait": "wait",
     "starting": "simulate",
     "notify": "notify",
+    "traces": "traces",
     "__receipt__": "receipts",
 }
 """The roles that read the bus, by their group."""
@@ -56,6 +57,7 @@ def find_problems(status: Mapping[str, Any]) -> Iterator[str]:
     yield from _find_unclaimed(status)
     yield from _find_problems_of_schedules(status["schedules"]["problems"])
     yield from _find_problems_of_notices(status["notices"], roles)
+    yield from _find_problems_of_traces(status["traces"], roles)
 
 
 def _find_problems_of_workers(group: Mapping[str, Any]) -> Iterator[str]:
@@ -132,6 +134,17 @@ def _find_problems_of_notices(notices: Mapping[str, Any], roles: set[str]) -> It
         yield (
             f"{each['recipient']} takes no notices since {each['since'][:19]}Z: {each['reason']}: "
             f"{_count(each['queued'], 'notice')} {_verb(each['queued'])} (lfr notify list)"
+        )
+
+
+def _find_problems_of_traces(traces: Mapping[str, Any], roles: set[str]) -> Iterator[str]:
+    queued = traces["queued"]
+    if queued and "traces" not in roles:
+        yield f"the spans of {_count(queued, 'workflow')} wait, but no traces role runs (lfr traces)"
+    elif queued and traces["failures"]:
+        yield (
+            f"the receiver takes no spans since {traces['since'][:19]}Z: {traces['reason']}: those of "
+            f"{_count(queued, 'workflow')} wait (lfr traces test)"
         )
 
 

@@ -184,6 +184,7 @@ def start_stored_flow(
     workflow_id: str | None = None,
     *,
     labels: Json = None,
+    traceparent: str = "",
 ) -> StartedWorkflow:
     """Start a workflow of a stored flow, `NAME` (its latest version) or `NAME@VERSION`. The workflow keeps
     this version. Raises BadInput, NotFound, and as `start_workflow`."""
@@ -197,6 +198,7 @@ def start_stored_flow(
         flow=stored.flow,
         version=stored.version.number,
         labels=labels,
+        traceparent=traceparent,
     )
 
 

@@ -56,7 +56,7 @@ def send_request(store: Store, sender: RequestSender, task: events.StartTask) ->
     """
     parameters = parse_request_parameters(task)
     base = _load_base_url(store, parameters)
-    request = build_request(parameters, base)
+    request = build_request(parameters, base, with_trace=store.settings.traces_requests == "true")
     send = partial(sender.send, request, base, is_current=lambda: is_current_with_retry(store, task))
     if request.is_sync:
         return send()

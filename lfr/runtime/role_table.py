@@ -75,6 +75,12 @@ ROLES = (
         has_command=True,
     ),
     Role(
+        "traces",
+        "lfr.roles.traces",
+        "exports the spans of workflows that have ended, to an OpenTelemetry receiver",
+        has_command=True,
+    ),
+    Role(
         "api",
         "lfr.roles.api",
         "serves the HTTP API",

@@ -23,7 +23,7 @@ _OWN_WITH_A_PREFIX: Final = re.compile(
         | workflows:(?:all|dead|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
         | workflows:(?:indexed|listed|served|stream|flows|searchable|tokens) | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
-        | workflows:totals:(?:flows|tasks|notices) | workflows:notices(?::.*)?
+        | workflows:totals:(?:flows|tasks|notices|traces) | workflows:(?:notices|traces)(?::.*)?
         | littleflow:config:env-prefix
         | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
         | flows:(?:refs|names) | flows:schedules(?::due|:problems)?
@@ -131,6 +131,17 @@ took, see `lfr.store.totals`."""
 NOTICE_TOTALS = "workflows:totals:notices"
 """HASH: `WHAT RULE` -> how many notices of this rule were sent, counted only, tried in vain, given up or
 dropped, see `lfr.store.totals`."""
+
+TRACE_TOTALS = "workflows:totals:traces"
+"""HASH: `WHAT traces` -> how many workflows, and spans, were exported, tried in vain, refused or dropped, see
+`lfr.store.totals`."""
+
+TRACES = "workflows:traces"
+"""ZSET: `W AT`, a workflow that ended at this time and whose spans are to be exported, or `test ID`, by when
+that is due, both in milliseconds since the epoch. 0: at once, a test."""
+
+TRACE_RECEIVER = "workflows:traces:receiver"
+"""STRING: how the latest export of spans went, as JSON, see `lfr.store.traces`."""
 
 NOTICES = "workflows:notices"
 """HASH: `RECIPIENT ID` -> a notice that is to be delivered, as JSON, see `lfr.store.notices`."""
@@ -240,6 +251,11 @@ def notices_due(recipient: str) -> str:
 def notice_test(id: str) -> str:
     """LIST: how a test of a rule went, one JSON for each recipient; expires."""
     return f"workflows:notices:test:{id}"
+
+
+def trace_test(id: str) -> str:
+    """STRING: how a test of the export went, as JSON; expires."""
+    return f"workflows:traces:test:{id}"
 
 
 def queue(group: str) -> str:

@@ -57,7 +57,7 @@ class TotalsWriter:
 
     def __init__(self) -> None:
         self._names: dict[str, set[str]] = {
-            key: set() for key in (keys.FLOW_TOTALS, keys.TASK_TOTALS, keys.NOTICE_TOTALS)
+            key: set() for key in (keys.FLOW_TOTALS, keys.TASK_TOTALS, keys.NOTICE_TOTALS, keys.TRACE_TOTALS)
         }
 
     def commands(self, connection: Connection, numbers: Mapping[tuple[str, str, str], int]) -> list[Command]:

@@ -115,8 +115,9 @@ def _names_from_input(task: StartTask, table: Sequence[Parameter]) -> Sequence[s
     return ["url"] if is_open["url"] else []
 
 
-def build_request(parameters: RequestParameters, base: str) -> Request:
-    """Return the request; `base` is the base URL, or empty. Raises BadParameter."""
+def build_request(parameters: RequestParameters, base: str, *, with_trace: bool = False) -> Request:
+    """Return the request; `base` is the base URL, or empty. `with_trace`: it has the header traceparent, if
+    its task has a trace. Raises BadParameter."""
     task, values = parameters.task, parameters.values
     method = task.base.removeprefix(REQUEST_PREFIX)
     with errors_named(task.base, "content_type"):
@@ -126,7 +127,7 @@ def build_request(parameters: RequestParameters, base: str) -> Request:
         task=task,
         method=method.upper(),
         location=_location(parameters, base),
-        headers=_headers(parameters, method.upper(), content_type, content),
+        headers=_headers(parameters, method.upper(), content_type, content, with_trace=with_trace),
         content=content,
         timeout=values["timeout"],
         retries=values["retries"],
@@ -228,7 +229,7 @@ def _content(parameters: RequestParameters, method: str, content_type: str) -> b
 
 
 def _headers(
-    parameters: RequestParameters, method: str, content_type: str, content: bytes | None
+    parameters: RequestParameters, method: str, content_type: str, content: bytes | None, *, with_trace: bool
 ) -> dict[str, str]:
     task = parameters.task
     headers = {"Accept": "application/json" if RESPONSE_JSON in parameters.values["output_mode"] else "*/*"}
@@ -236,6 +237,8 @@ def _headers(
         headers["Content-Type"] = content_type
     if content is not None and method in NOT_IDEMPOTENT:
         headers["Idempotency-Key"] = idempotency_key(task.workflow, task.index, content.decode())
+    if with_trace and task.traceparent:
+        headers["traceparent"] = task.traceparent
     own = _own_headers(parameters)
     names = {name.lower() for name in own}
     headers = {name: value for name, value in headers.items() if name.lower() not in names} | own

@@ -42,6 +42,7 @@ from lfr.web.routes import (
     steps,
     tasks,
     tokens,
+    traces,
     waits,
     workflow_list,
     workflows,
@@ -69,6 +70,7 @@ _RESOURCES = (
     tasks,
     pauses,
     notices,
+    traces,
     schedules,
     tokens,
 )

@@ -39,6 +39,7 @@ class Request:
     streams          the slots for responses that stay open
     memory           the memory for values of responses that are being made
     last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
+    traceparent      the header of that name if it is valid, or empty (W3C Trace Context)
     idempotency_key  the header Idempotency-Key of a client that may send a request twice, or empty
     is_disconnected  returns whether the client has closed its connection
     is_permitted     returns whether its token is still right
@@ -55,6 +56,7 @@ class Request:
     memory: ResponseMemory = field(default_factory=ResponseMemory)
     last_event_id: str = ""
     idempotency_key: str = ""
+    traceparent: str = ""
     is_disconnected: Callable[[], bool] = lambda: False
     is_permitted: Callable[[], bool] = lambda: True
     caller: Caller = WITHOUT_TOKEN

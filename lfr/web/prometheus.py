@@ -31,6 +31,15 @@ _NOTICE_TOTALS: Final = {
     "dropped": "Notices that were dropped because too many waited.",
 }
 
+_TRACE_TOTALS: Final = {
+    "sent": "Workflows whose spans the receiver has taken.",
+    "spans": "Spans that were in what the receiver has taken.",
+    "rejected": "Spans of these that the receiver has rejected.",
+    "failed": "Exports of spans that have failed, and were tried again.",
+    "refused": "Workflows whose spans the receiver has refused for good.",
+    "dropped": "Workflows that were not exported: too many waited, or they were deleted before.",
+}
+
 _GROUP_GAUGES: Final = {
     "lag": ("lfr_group_lag", "Entries that a group has not read."),
     "pending": ("lfr_group_pending", "Entries that a group has read and not acknowledged."),
@@ -81,11 +90,12 @@ class _Collector:
             ("lfr_workflows_", "flow", _WORKFLOW_TOTALS, metrics.flow_totals),
             ("lfr_tasks_", "task", _TASK_TOTALS, metrics.task_totals),
             ("lfr_notices_", "rule", _NOTICE_TOTALS, metrics.notice_totals),
+            ("lfr_traces_", "", _TRACE_TOTALS, {"": metrics.trace_totals}),
         ):
             for what, help in helps.items():
-                counter = CounterMetricFamily(prefix + what, help, labels=[label])
+                counter = CounterMetricFamily(prefix + what, help, labels=[label] if label else [])
                 for value, numbers in totals.items():
-                    counter.add_metric([value], numbers.get(what, 0))
+                    counter.add_metric([value] if label else [], numbers.get(what, 0))
                 yield counter
         yield _durations(metrics.task_totals)
 
@@ -122,6 +132,8 @@ def _gauges(metrics: Metrics) -> Iterator[tuple[str, str, str, Mapping[str, floa
     yield from _schedule_gauges(metrics)
     yield "lfr_pauses", "Pauses that are in force.", "", {"": status["paused"]}
     yield "lfr_held_starts", "Attempts that pauses hold back.", "", {"": metrics.held_starts}
+    queued = {"": status["traces"]["queued"]}
+    yield "lfr_traces_queued", "Workflows whose spans wait for their export.", "", queued
     yield "lfr_notices_queued", "Notices that wait for a recipient.", "recipient", metrics.queued_notices
     for label, key, gauges, rows in (
         ("group", "name", _GROUP_GAUGES, status["groups"]),

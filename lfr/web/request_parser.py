@@ -9,6 +9,7 @@ from http import HTTPStatus
 import bottle
 
 from lfr.errors import BadInput
+from lfr.trace_context import parse_traceparent
 from lfr.values.checks import suggestion
 from lfr.values.json import MAX_DOCUMENT_DEPTH, InvalidJson, Json, decode_json
 from lfr.web.http import Request
@@ -35,6 +36,7 @@ def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body
         body=body,
         media=media,
         idempotency_key=headers.get("idempotency-key", ""),
+        traceparent=str(parse_traceparent(headers.get("traceparent", "").strip()) or ""),
         last_event_id=headers.get("last-event-id", ""),
         is_disconnected=bottle.request.environ.get("waitress.client_disconnected", base.is_disconnected),
     )

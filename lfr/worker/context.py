@@ -36,6 +36,8 @@ class Context:
     workflow, name, index, attempt  identify it; another process that takes it over has the same
     tries                           its number since the step last ended, from 1: in a loop, of this turn
     delivery                        how often it was handed out: 1, or 2 if the first process has died with it
+    traceparent                     under which its own spans belong to the trace of the workflow (W3C Trace
+                                    Context); empty: the workflow is not traced
 
     `run` runs what waits for Redis: at once, or in another thread for an async function, which must not hold
     up its event loop.
@@ -53,6 +55,7 @@ class Context:
         self.attempt = task.attempt
         self.tries = task.tries
         self.delivery = task.delivery
+        self.traceparent = task.traceparent
         self._store = store
         self._task = task
         self._run = run

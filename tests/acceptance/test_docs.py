@@ -98,8 +98,11 @@ def test_the_quick_start_of_readme(shell: Shell) -> None:
 )
 def test_every_role_of_readme_starts(redis_url: str, name: str) -> None:
     address = [f"127.0.0.1:{free_port()}"] if name in ("api", "console") else []
-    more = {"LFR_NOTIFY_ALIVE_URL": "https://watch.example/"} if name == "notify" else {}  # it needs a use
-    with role(name, *address, url=redis_url, more=more):
+    uses = {
+        "notify": {"LFR_NOTIFY_ALIVE_URL": "https://watch.example/"},
+        "traces": {"LFR_TRACES_ENDPOINT": "http://127.0.0.1:9/"},
+    }
+    with role(name, *address, url=redis_url, more=uses.get(name, {})):
         client = Client(redis_url)
         eventually(lambda: address or [each for each in client.status()["roles"] if each["role"] == name])
 

@@ -123,7 +123,9 @@ def test_every_command_of_build_py_exists(line: CommandLine) -> None:
 def test_every_configuration_in_a_page_is_valid(page: str, tmp_path: Path) -> None:
     for text in blocks(page):
         if re.match(
-            r"(# .*lfr\.yaml\n)?(redis|lease|tasks|resources|retention|limits|notify):$", text, re.MULTILINE
+            r"(# .*lfr\.yaml\n)?(redis|lease|tasks|resources|retention|limits|notify|traces):$",
+            text,
+            re.MULTILINE,
         ):
             file = tmp_path / "lfr.yaml"
             file.write_text(text)

@@ -37,6 +37,7 @@ SHARED_NAMES = {
     "schedules": "schedules: the operations, and their Redis keys",
     "task_logs": "what tasks have written: how it is stored, and how it is read",
     "start": "starts a workflow, and starts a wait",
+    "traces": "traces: the operations, and their Redis keys",
 }
 """Names of modules in more than one of the other rooms, each with what they have in common."""
 

@@ -11,7 +11,7 @@ import lfr
 ROOT = Path(lfr.__file__).parent
 
 LAYERS = (
-    {"actor", "errors", "item_ids", "states"},
+    {"actor", "errors", "item_ids", "states", "trace_context"},
     {"values"},
     {"guard", "step_options", "flow_inputs", "labels", "notices", "schedules"},
     {"flow", "config.settings"},
@@ -22,7 +22,7 @@ LAYERS = (
     {"operations"},
     {"host", "outbound", "base_uri", "config"},
     {"runtime"},
-    {"worker", "lifecycle", "notifier"},
+    {"worker", "lifecycle", "notifier", "exporter"},
     {"roles", "web", "client", "local"},
     {"cli"},
     {"__init__", "__main__"},

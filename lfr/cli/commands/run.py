@@ -55,6 +55,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", metavar="TIME", type=parse_seconds, help="with --wait: stop following after TIME, as 10m"
     )
+    help = "the trace to which the workflow belongs (W3C Trace Context; default: one of its own)"
+    parser.add_argument("--traceparent", metavar="TEXT", help=help)
     add_reason_option(parser)
     add_flag(
         parser,
@@ -78,7 +80,11 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
         from lfr.operations.stored_flows import start_stored_flow
 
         labels = dict(map(parse_label, arguments.label))
-        workflow = start_stored_flow(store, arguments.flow, input, arguments.workflow_id, labels=labels)
+        workflow = start_stored_flow(
+            *(store, arguments.flow, input, arguments.workflow_id),
+            labels=labels,
+            traceparent=arguments.traceparent or "",
+        )
         return _report(store, workflow, arguments, terminal)
     return _run_file(input, arguments, terminal)
 
@@ -111,6 +117,7 @@ def _run_file(input: Json, arguments: Namespace, terminal: Terminal) -> int:
         flow=checked.flow,
         name=name,
         labels=dict(map(parse_label, arguments.label)),
+        traceparent=arguments.traceparent or "",
     )
     return _report(store, workflow, arguments, terminal)
 
@@ -173,6 +180,7 @@ def _check_options(arguments: Namespace) -> None:
             "--workflow-id": arguments.workflow_id is not None,
             "--flow": arguments.flow is not None,
             "--label": bool(arguments.label),
+            "--traceparent": arguments.traceparent is not None,
         }
         for flag in [flag for flag, is_set in set_options.items() if is_set]:
             raise UsageError(f"{flag} does not go with --local, which starts no workflow (lfr run --help)")

@@ -117,6 +117,8 @@ def _roles(arguments: Namespace, servers: Mapping[str, str], settings: Settings)
     roles = [["lifecycle"], ["wait"], ["request"], ["resource"], ["redis"], ["receipts", "--to", receipts]]
     if arguments.simulate:
         roles.append(["simulate"])
+    if settings.traces_endpoint:
+        roles.append(["traces"])
     if settings.notify_rules or settings.notify_alive_url:
         roles.append(["notify"])
     roles += [[name, address] for name, address in servers.items()]

@@ -29,9 +29,10 @@ from lfr.store.redis.connection import TIME, Command, Connection, Reply, Store, 
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.stream.entries import Entry, append_command, flatten_pairs, parse_pairs
 from lfr.tasks.catalogue import REQUEST_PREFIX, WAIT_PREFIX
+from lfr.trace_context import TraceContext, trace_of
 from lfr.values.json import Json, encode_json
 
-OWN_GROUPS: Final = frozenset({"lifecycle", "wait", "starting", "notify", "__receipt__"})
+OWN_GROUPS: Final = frozenset({"lifecycle", "wait", "starting", "notify", "traces", "__receipt__"})
 """The groups in which roles of lfr read the bus."""
 
 _LISTENER_CHECK_SECONDS: Final = 5.0
@@ -51,6 +52,7 @@ class Routes:
     has_receipts   whether a receipts role runs
     large_bytes    the size from which on an input goes by pointer; None: none does
     listeners_read_pointers  whether the workers of all foreign groups read pointers
+    has_traces     whether start-tasks of every workflow say which trace they belong to
     """
 
     now_ms: int
@@ -61,6 +63,12 @@ class Routes:
     has_receipts: bool = False
     large_bytes: int | None = None
     listeners_read_pointers: bool = False
+    has_traces: bool = False
+
+    def trace_of(self, workflow: str, run: str, traceparent: str) -> TraceContext | None:
+        """Return the trace that start-tasks of a workflow name, see `lfr.trace_context.trace_of`; None: they
+        name none."""
+        return trace_of(workflow, run, traceparent) if self.has_traces or traceparent else None
 
     def goes_by_pointer(self, base: str, size: int) -> bool:
         """Return whether an input of this many bytes goes by pointer to a task. It does to lfr's own
@@ -191,6 +199,7 @@ class RouteCache:
         self._claims = Claims()
         self._pauses = Pauses()
         self._large_bytes = store.settings.values_large
+        self._has_traces = bool(store.settings.traces_endpoint)
         # When it was checked last; whether it is active, whether it reads pointers.
         self._listeners: dict[bytes, tuple[float, bool, bool]] = {}
         self._first_seen: dict[bytes, float] = {}
@@ -230,6 +239,7 @@ class RouteCache:
             has_receipts=receipts_role is not None,
             large_bytes=self._large_bytes,
             listeners_read_pointers=all(listeners),
+            has_traces=self._has_traces,
         )
 
     def watch(self, connection: Connection, *more: str) -> Routes:

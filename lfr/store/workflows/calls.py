@@ -67,17 +67,22 @@ def begin_child_commands(
     called: CalledFlow,
     input: Json,
     run: str,
+    traceparent: str,
     shared: LookBudget,
     hold: Hold | None,
 ) -> list[Command]:
-    """Return the commands that begin the child of a call. `input` is complete, see `complete_input`; `run`
-    and `shared` as for `begin_items_commands`; `hold` is that of the parent."""
+    """Return the commands that begin the child of a call. `input` is complete, see `complete_input`; `run`,
+    `traceparent` and `shared` as for `begin_items_commands`; `hold` is that of the parent."""
     flow, text, number = called
     first = begin(flow, input, LookBudget(shared=shared))
     commands = use_flow_commands(flow, text, is_stored=True)
     hold = routes.pauses.hold_of_call(hold, flow.name)
     return commands + create_workflow_commands(
-        routes, str(child), flow, text, first, run=run, version=number, hold=hold
+        *(routes, str(child), flow, text, first),
+        run=run,
+        version=number,
+        hold=hold,
+        traceparent=traceparent,
     )
 
 

@@ -37,6 +37,7 @@ from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.schedules.start_ids import schedule_of_id
 from lfr.states import WorkflowState
+from lfr.step_options import is_for_lifecycles
 from lfr.store import keys
 from lfr.store.queues.pauses import forget_commands
 from lfr.store.queues.routes import Routes
@@ -57,6 +58,7 @@ from lfr.store.workflows.start_events import (
 )
 from lfr.store.workflows.workflow_deadlines import deadline_commands
 from lfr.tasks.catalogue import ACQUIRE, RELEASE
+from lfr.trace_context import TraceContext
 from lfr.values.json import (
     Json,
     JsonTexts,
@@ -146,7 +148,9 @@ def event_commands(
     """Return those of `transition_commands` that append events, and that write what attempts have elsewhere:
     deadlines, delayed starts, places in indexes."""
     record = workflow.record
-    return _event_commands(routes, record.id, record.run, transitions, workflow.texts, workflow.large_values)
+    trace = routes.trace_of(record.id, record.run, record.traceparent)
+    values = workflow.large_values
+    return _event_commands(routes, record.id, record.run, transitions, workflow.texts, values, trace)
 
 
 def large_value_commands(workflow: LoadedWorkflow) -> list[Command]:
@@ -166,13 +170,15 @@ def create_workflow_commands(
     version: int | None = None,
     labels: Mapping[str, str] = NO_LABELS,
     hold: Hold | None = None,
+    traceparent: str = "",
 ) -> list[Command]:
     """Return the commands that begin a workflow: its record and its first transition.
 
     The flow is stored already. `source` is the flow text; if empty, it is not stored. `run` is a new one, or
     that of the parent. `name` is the name in the record of a flow without one; `version` the number of the
-    stored version that starts; `hold` what may hold back its steps. A child has no labels, is in no index of
-    workflows, and its start is no event: only its parent's history tells it.
+    stored version that starts; `hold` what may hold back its steps; `traceparent` as in
+    `Record`. A child has no labels, is in no index of workflows, and its start is no event: only its parent's
+    history tells it.
     """
     now_ms, texts = routes.now_ms, JsonTexts()
     if hold is not None:
@@ -183,6 +189,7 @@ def create_workflow_commands(
     progress.apply(first)
     name = flow.name or name
     fields = [*flow_fields(flow, name, source, run, version, labels), "started", now_ms]
+    fields += ("traceparent", traceparent) if traceparent else ()
     fields += _counts_fields(progress)
     fields += _state_fields(first.state, first, flow, now_ms)
     commands: list[Command] = [("HSET", workflow, *fields)]
@@ -198,7 +205,8 @@ def create_workflow_commands(
         commands.append(note_stream_command(routes.bus))
         commands.append(routes.bus_command(events.START_WORKFLOW, at, start))
     large_values = LargeValues(workflow)
-    commands += _event_commands(routes, workflow, run, [first], texts, large_values)
+    trace = routes.trace_of(workflow, run, traceparent)
+    commands += _event_commands(routes, workflow, run, [first], texts, large_values, trace)
     return commands + large_values.commands(progress)
 
 
@@ -358,6 +366,7 @@ def _event_commands(
     transitions: Iterable[Transition],
     texts: JsonTexts,
     large_values: LargeValues,
+    trace: TraceContext | None,
 ) -> list[Command]:
     at = events.timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
@@ -368,7 +377,7 @@ def _event_commands(
         if transition.cancels:
             commands += routes.stale_commands([attempt.invocation.base for attempt in transition.cancels])
         for start in transition.starts:
-            commands += _start_commands(routes, id, run, start, texts, large_values)
+            commands += _start_commands(routes, id, run, start, texts, large_values, trace)
         if transition.state in _STATE_EVENTS and _changes_workflow(transition):
             commands += routes.state_commands(_STATE_EVENTS[transition.state], at, id)
         if transition.state is WorkflowState.FAILED and _is_timed_out(transition):  # its items are to stop
@@ -388,7 +397,13 @@ def _attempt_fields(id: str, run: str, attempt: Attempt) -> dict[str, Json]:
 
 
 def _start_commands(
-    routes: Routes, id: str, run: str, start: Start, texts: JsonTexts, large_values: LargeValues
+    routes: Routes,
+    id: str,
+    run: str,
+    start: Start,
+    texts: JsonTexts,
+    large_values: LargeValues,
+    trace: TraceContext | None,
 ) -> list[Command]:
     """Return the commands that start an attempt, now or after its delay, and set its deadline."""
     invocation = start.invocation
@@ -409,6 +424,8 @@ def _start_commands(
         fields["tries"] = start.tries
     if run:
         fields["run"] = run
+    if trace is not None and not is_for_lifecycles(invocation.base):
+        fields["traceparent"] = trace.traceparent_of(start.index, start.attempt)
     if start.is_held:
         return held_start_commands(fields, invocation.options.timeout, routes.now_ms)
     if start.delay:

@@ -156,16 +156,20 @@ def begin_items_commands(
     items: Sequence[ItemId],
     inputs: Sequence[Json],
     run: str,
+    traceparent: str,
     shared: LookBudget,
     hold: Hold | None,
 ) -> list[Command]:
     """Return the commands that begin a workflow for each of these items of one step, with its input, and
-    delete the stored inputs. `part` is the part of the flow that runs for an item; `run`: see Record;
-    `shared` is the budget of all of them together; `hold` what may hold back their steps."""
+    delete the stored inputs. `part` is the part of the flow that runs for an item; `run` and
+    `traceparent`: see Record; `shared` is the budget of all of them together; `hold` what may hold back their
+    steps."""
     commands: list[Command] = []
     for item, input in zip(items, inputs, strict=True):
         first = begin(part, input, LookBudget(shared=shared))
-        commands += create_workflow_commands(routes, str(item), part, "", first, run=run, hold=hold)
+        commands += create_workflow_commands(
+            routes, str(item), part, "", first, run=run, hold=hold, traceparent=traceparent
+        )
     if items:
         fields = (f"i{item.number}" for item in items)
         commands.append(("HDEL", keys.items(items[0].parent, items[0].index), *fields))

@@ -69,6 +69,7 @@ class Record:
     version    the number of the version of the stored flow that was started by its name; None: it was a text
     labels     by name; an item has none
     removed    see Removed
+    traceparent  with which it, or for a child the outermost workflow, was started; empty: without one
     """
 
     id: str
@@ -90,6 +91,7 @@ class Record:
     version: int | None = None
     labels: dict[str, str] = field(default_factory=dict)
     removed: Removed = (0, 0)
+    traceparent: str = ""
 
     def progress(self) -> Progress:
         """Return state and counts as a Progress of which no step has been loaded."""
@@ -98,7 +100,7 @@ class Record:
         )
 
 
-ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run", "large")
+ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run", "large", "traceparent")
 LIST_FIELDS = (
     *ADVANCE_FIELDS,
     "name",
@@ -125,9 +127,9 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
     """
     if not isinstance(reply, list) or reply[0] is None:
         return None  # an error: the key holds something else
-    reference, state, started, counts, run, large = reply[:6]
+    reference, state, started, counts, run, large, traceparent = reply[:7]
     active, done, skipped, failed = map(int, counts.split())
-    details = [value or b"" for value in reply[6:]]
+    details = [value or b"" for value in reply[7:]]
     details += _NO_DETAILS[len(details) :]
     name, ended, total, simulated, version, labels, failed_step, removed, brief, reason = details
     return Record(
@@ -150,6 +152,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         version=int(version) if version else None,
         labels=decode_json(labels) if labels else {},
         removed=parse_removed(removed),
+        traceparent=traceparent.decode() if traceparent else "",
     )
 
 

@@ -85,7 +85,10 @@ def _start(request: Request) -> Response:
             raise BadInput("workflow and flow both say what to start: send one of them")
         if not isinstance(body["flow"], str):
             raise BadInput("flow must be a text: the name of a stored flow, as order or order@3")
-        return _started(request, start_stored_flow(request.store, body["flow"], input, id, labels=labels))
+        started = start_stored_flow(
+            *(request.store, body["flow"], input, id), labels=labels, traceparent=request.traceparent
+        )
+        return _started(request, started)
     if not isinstance(text, str):
         raise BadInput("workflow is missing: the text of a flow; or flow, the name of a stored one")
     return _start_workflow(request, text, input, id, labels)
@@ -122,7 +125,8 @@ def _decode_field(fields: Mapping[str, str], name: str, default: Json) -> Json:
 
 
 def _start_workflow(request: Request, text: str, input: Json, id: str | None, labels: Json) -> Response:
-    return _started(request, start_workflow(request.store, text, input, id, labels=labels))
+    started = start_workflow(request.store, text, input, id, labels=labels, traceparent=request.traceparent)
+    return _started(request, started)
 
 
 def _started(request: Request, started: StartedWorkflow) -> Response:

@@ -104,8 +104,8 @@ def test_what_a_command_prints_is_there_as_json(
 
 
 def test_every_command_that_prints_data_has_json() -> None:
-    others = {"fmt", "up", "demo", "install", "mend", "uninstall", "tasks", "python", "completion"}
-    roles = {role.name for role in ROLES if not role.has_command}  # fmt prints flow texts; the rest, notes
+    others = {"fmt", "trace", "up", "demo", "install", "mend", "uninstall", "tasks", "python", "completion"}
+    roles = {role.name for role in ROLES if not role.has_command}  # fmt prints flow texts, trace JSON
     for command in COMMANDS.values():
         flags = make_parser(command, load_handler(command))._option_string_actions
         assert ("--json" in flags) == (command.name not in others | roles), command.name

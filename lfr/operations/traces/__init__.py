@@ -1,0 +1,1 @@
+"""The spans of workflows: rebuilt from their histories, and exported."""
