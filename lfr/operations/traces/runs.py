@@ -159,6 +159,7 @@ class _RunBuilder:
         self._open: dict[_StepKey, list[_Open]] = {}
         self._cut: dict[_StepKey, list[_Open]] = {}  # runs on after its workflow has failed
         self._child_starts: dict[str, int] = {}
+        self._ended: set[str] = set()  # the ids of the spans of attempts
         self._is_over = False
         self.runs = [WorkflowRun(0, self._at_ms)]
         if workflow.history.removed is not None:
@@ -255,11 +256,12 @@ class _RunBuilder:
     def _end(self, key: _StepKey, fact: Fact, entry: HistoryEntry) -> None:
         attempts = self._open.get(key, [])
         position = next((n for n, each in enumerate(attempts) if each.number == fact.attempt), 0)
-        if not attempts and key[1] is None and fact.kind is not FactKind.SKIPPED:
+        is_ended = self._trace.step_span_id(key[0], fact.attempt) in self._ended
+        if not attempts and key[1] is None and fact.kind is not FactKind.SKIPPED and not is_ended:
             self._start(key, fact.attempt)  # it has failed because there was no input for it
             attempts = self._open[key]
         if not attempts:
-            return  # skipped by its guard; or an item whose step has ended before it
+            return  # skipped by its guard; no input for a retry; or an item whose step has ended before it
         ended = attempts.pop(position)
         if not attempts:
             del self._open[key]
@@ -307,6 +309,7 @@ class _RunBuilder:
         if ended.child:
             self._run.children.append(ChildRun(ended.child, ended.number, span))
         else:
+            self._ended.add(span.id)
             self._run.spans.append(span)
 
     def _close_children(self, index: int, state: StepState) -> None:

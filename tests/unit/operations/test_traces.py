@@ -135,6 +135,12 @@ def test_each_restart_has_a_span_of_its_own() -> None:
     assert spans[1].id == workflow.trace.step_span_id(B, 1, part=1) != first.spans[1].id
 
 
+def test_a_step_without_an_input() -> None:
+    workflow = traced((1000, f"+{A}"), (1100, f"^{A} !{A} !{B} failed", "its input is too big"))
+    [run] = make_runs(workflow)
+    assert shape(spans_of(workflow, run))[1:] == [("A", 1000, 1100, "FAILED"), ("B", 1100, 1100, "FAILED")]
+
+
 def test_what_is_stopped_and_what_still_runs() -> None:
     stopped = traced((1000, f"+{A}"), (1500, "paused"), (2000, "terminated", "", Actor("ann@web1", "wrong")))
     [run] = make_runs(stopped)
