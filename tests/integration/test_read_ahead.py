@@ -10,9 +10,12 @@ import redis
 from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import retry_task, terminate_workflow
+from lfr.operations.pause import pause
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
+from lfr.store import keys
+from lfr.store.queues.claims import claim
 from lfr.store.redis.connection import Command, Connection, Store
 from tests.integration.conftest import Stepper, append_to
 from tests.support.interference import overtake
@@ -98,6 +101,30 @@ def test_what_another_client_changes_meanwhile_counts(
     overtake(monkeypatch, connection, lambda: terminate_workflow(installation.store, id))
     installation.end(id, 2, attempt=2)
     assert installation.states(id) == "DONE STOPPED PENDING TERMINATED"
+
+
+@pytest.mark.parametrize("change", ["pause", "claim"])
+def test_a_pause_or_a_claim_comes_between_the_read_and_the_transaction(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    store, client, connection = installation.store, installation.client, installation.lifecycle.connection
+    id = start_workflow(store, "A -> B -> C").id
+    installation.end(id, 1)
+
+    def intervene() -> None:
+        if change == "pause":
+            pause(store, "all")
+            return
+        with store.connect() as other:
+            claim(other, "mine", ["C"], [])
+
+    overtake(monkeypatch, connection, intervene)
+    installation.end(id, 2)
+    assert installation.writes[0][0] == "WATCH"  # it was read ahead
+    started = [entry["base"] for _, entry in client.xrange("workflows:run") if "base" in entry]
+    assert '"C"' not in started
+    if change == "claim":
+        assert client.xlen(keys.queue("mine")) == 1
 
 
 def test_nothing_is_watched_behind_a_batch_for_others_or_none(installation: Installation) -> None:
