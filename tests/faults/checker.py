@@ -14,22 +14,25 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterator, Set
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
-import redis
-
-from lfr import Client
-from tests.faults.faults import place_of, root
+from tests.faults.bulk import Bulk
+from tests.faults.findings import Findings
 from tests.faults.generate import Plan
+from tests.faults.histories import Entry, archived_history, read_histories, words_of
 from tests.faults.journal import Journal
+from tests.faults.leftovers import check_dead_letters, check_keys, check_streams
 from tests.faults.load import Load, read_executions
 from tests.faults.oracle import Place
+from tests.faults.outside import check_lines
+from tests.faults.pauses import Pauses, find_starts
+from tests.faults.places import place_of, root
+from tests.faults.scheduled import SCHEDULED, is_scheduled, program_of
 from tests.faults.workers.behaviour import digest
-from tests.support.waiting import STALL_SECONDS
+from tests.support.waiting import eventually
 
 _FACT: Final = re.compile(r"([-+=~!^])(\d+)(?:/(\d+))?(?:\.(\d+))?")
 
@@ -39,62 +42,48 @@ _ENDS: Final = "-=~"
 _OWN_GROUPS: Final = ("one", "many")
 """Tasks of these are executed by nobody but our workers, who log it; `far` and `sim` are simulated, too."""
 
-_USER_EVENT: Final = re.compile(r'"(go.*|noise|countdown-latch-zero)"')
-"""Events without a receipt, which stay on the bus for `events.retain`."""
 
-_MAY_REMAIN: Final = re.compile(
-    "workflows:(run|ends|receipts|dead|tasks:.*|claims|claims:version|group:.*|processes|process:.*|foreign"
-    "|housekeeper|indexed|listed|served|flows|searchable|stream|totals:.*|unclaimed|receipts:role|stale:.*)"
-    "|receipts:logged|flows:names"
-)
-"""Keys that an installation without workflows has."""
+class _Record(NamedTuple):
+    """What the record of a workflow says, in Redis or in its archive."""
 
-_EXPIRING: Final = re.compile(
-    "workflow:latch:.*|workflows:calls:.*|waits:(event|kept|free|taken):.*|workflow:.*:wait:.*"
-)
-"""Keys that may remain if they expire: latches at zero, numbers of calls, events that are kept for later
-waits, marks of cancelled attempts."""
-
-_WITH_EVENTS: Final = re.compile("waits:(kinds|fields:.*|counts:.*|latches)")
-"""Keys that remain as long as events are kept, and the list of latches."""
+    state: str
+    reason: str
+    output: Any
+    history: list[Entry]
 
 
-@dataclass(slots=True)
-class Findings:
-    """What was wrong, in sentences; and figures of the run."""
-
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    invented: list[str] = field(default_factory=list)
-    left_over: list[str] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing was wrong."""
-        return not (self.lost or self.doubled or self.invented or self.left_over)
-
-
-def check(load: Load, journal: Journal) -> Findings:
+def check(load: Load, journal: Journal, pauses: Pauses, bulk: Bulk) -> Findings:
     """Check all workflows of a load, then delete them, and check what is left. All faults must be over."""
     findings = Findings()
+    records = _read_records(load, findings)
+    histories = {id: record.history for id, record in records.items()}
+    findings.add(bulk.check(histories, {id: plan.labels.get("group", "") for id, plan in load.plans.items()}))
+    journal.touched |= {
+        id for id, each in histories.items() if any(entry.actor in bulk.groups for entry in each)
+    }
+    _check_pauses(load, histories, pauses, findings)
     executions = defaultdict(list)
     for line in read_executions(load.installation):
         executions[root(line["workflow"])].append(line)
-    facts = _read_facts(load)
+    _check_schedules(
+        load, {id: executions.pop(id) for id in list(executions) if is_scheduled(id)}, journal, findings
+    )
     for id, plan in load.plans.items():
         lines = _without_earlier(executions.pop(id, []), plan, load.earlier.get(id))
-        _check_workflow(load, plan, lines, facts[id], journal, findings)
+        if id in records:
+            _check_workflow(load, plan, lines, records[id], journal, findings)
+            _check_log(load, plan, lines, journal, findings)
     findings.invented += [f"{id}: executed, but never started" for id in executions]
     findings.invented += [f"{id}: {reason}" for id, reason in load.failures.items()]
-    _check_listing(load, findings)
-    _check_dead_letters(load, journal, findings)
-    _check_streams(load.redis, journal.touched | load.earlier.keys(), findings)
+    _check_listing(load, records.keys(), findings)
+    _check_notices(load, histories, findings)
+    check_dead_letters(load, journal, findings)
+    check_streams(load.redis, journal.touched | load.earlier.keys(), findings)
     for name in load.redis.scan_iter("workflow:latch:*"):
         if load.redis.get(name) != "0":
             findings.left_over.append(f"{name} is {load.redis.get(name)}")
     if findings.is_clean:
-        _check_keys(load, findings)
+        check_keys(load, findings)
     return findings
 
 
@@ -110,39 +99,121 @@ def _fits(line: dict[str, Any], plan: Plan) -> bool:
     return execution is not None and digest(execution.input) == line["input"]
 
 
-def _read_facts(load: Load) -> dict[str, list[str]]:
-    """Return the words of each workflow's history."""
-    facts: dict[str, list[str]] = {}
-    ids = list(load.plans)
-    for first in range(0, len(ids), 500):
-        with load.redis.pipeline(transaction=False) as pipeline:
-            for id in ids[first : first + 500]:
-                pipeline.lrange(f"{id}:facts", 0, -1)
-            for id, elements in zip(ids[first : first + 500], pipeline.execute(), strict=True):
-                facts[id] = [word for each in elements for word in each.partition("\n")[0].split()[1:]]
-    return facts
+def _read_records(load: Load, findings: Findings) -> dict[str, _Record]:
+    """Return what is known of each workflow; of one that was pruned, what its archive says."""
+    records: dict[str, _Record] = {}
+    histories = read_histories(load.redis, load.plans)
+    for id, plan in load.plans.items():
+        last = str(plan.program.last_index)
+        state, reason = load.redis.hmget(id, "state", "brief")
+        if state is not None:
+            output = json.loads(load.redis.hget(f"{id}:outputs", last) or "{}")
+            records[id] = _Record(state, reason or "", output, histories[id])
+            continue
+        name = id.removeprefix("workflow:")
+        files = sorted(load.installation.archives.glob(f"{name}.*json"))
+        documents = [document for file in files if (document := json.loads(file.read_text()))["id"] == id]
+        if not plan.is_pruned or not documents:
+            findings.lost.append(f"{id} is gone" + (", without an archive" if plan.is_pruned else ""))
+            continue
+        document = max(documents, key=lambda each: len(each["history"]))
+        record = document["record"]
+        output = document["outputs"].get(last, {})
+        records[id] = _Record(record["state"], record["reason"], output, archived_history(document))
+        findings.figures["pruned"] = findings.figures.get("pruned", 0) + 1
+    return records
+
+
+def _check_pauses(load: Load, histories: dict[str, list[Entry]], pauses: Pauses, findings: Findings) -> None:
+    """Check that nothing has started in the scope of a pause; by the clock, and by the order of the facts."""
+    findings.invented += pauses.violations
+    findings.figures["pauses"] = len(pauses.windows)
+    for id, history in histories.items():
+        plan = load.plans[id]
+        if id not in load.earlier:
+            findings.invented += find_starts(plan, id, history, pauses.windows, [plan.flow_name])
+        is_paused = False
+        for word in words_of(history):
+            if word in ("paused", "resumed"):
+                is_paused = word == "paused"
+            index = word[1:].partition(".")[0]
+            if (
+                is_paused
+                and word[0] == "+"
+                and index.isdecimal()
+                and ((), int(index)) in plan.expectation.executions
+            ):
+                findings.invented.append(f"{id}: {word}, and it was paused")
+
+
+def _check_schedules(
+    load: Load, executions: dict[str, list[dict[str, Any]]], journal: Journal, findings: Findings
+) -> None:
+    """Check that each time of each schedule was started once, or is listed; and what became of it."""
+    schedules = load.schedules
+    for name in SCHEDULED:
+        findings.add(schedules.check_times(name, load.client.schedule(name)["queued"]))
+        there, started = set(load.scheduled_ids(name)), schedules.started(name)
+        findings.lost += [f"{id} was started by {name}, and is not there" for id in started - there]
+        findings.invented += [f"{id} is no outcome of {name}" for id in there - started]
+        findings.figures[name] = len(started)
+        for id in there:
+            state, scheduled = load.redis.hget(id, "state"), program_of(id)
+            if state != "FINISHED" and not (state == "TERMINATED" and name.endswith("terminate")):
+                findings.lost.append(f"{id} is {state}")
+                continue
+            if state == "FINISHED":
+                output = json.loads(
+                    load.redis.hget(f"{id}:outputs", str(scheduled.program.last_index)) or "{}"
+                )
+                if output != scheduled.expectation.output:
+                    findings.invented.append(f"{id}: output {_short(output)}")
+            lines = executions.pop(id, [])
+            _check_repeats(lines, journal, findings)
+            if state == "FINISHED" and len({place_of(line) for line in lines}) != 2:
+                findings.lost.append(f"{id}: not all of its tasks were executed")
+    findings.invented += [f"{id}: executed, but no schedule has started it" for id in executions]
+
+
+def _check_log(
+    load: Load, plan: Plan, lines: list[dict[str, Any]], journal: Journal, findings: Findings
+) -> None:
+    tokens = [line for line in lines if line.get("token")]
+    if plan.id in load.earlier or not tokens or not load.redis.exists(plan.id):
+        return
+    findings.figures["lines"] = findings.figures.get("lines", 0) + len(tokens)
+    findings.add(check_lines(plan.id, load.client.logs(plan.id), tokens, journal))
+
+
+def _check_notices(load: Load, histories: dict[str, list[Entry]], findings: Findings) -> None:
+    sink = load.installation.sink
+    with suppress(AssertionError):  # what is missing then is a finding
+        eventually(lambda: not sink.missing(histories), progress=lambda: sink.count)
+    findings.add(sink.check(histories))
+    findings.figures["notices"] = sum(map(len, sink.taken.values()))
+    findings.figures["notices sent again"] = sink.count - findings.figures["notices"]
 
 
 def _check_workflow(
     load: Load,
     plan: Plan,
     lines: list[dict[str, Any]],
-    facts: list[str],
+    record: _Record,
     journal: Journal,
     findings: Findings,
 ) -> None:
-    state = load.redis.hget(plan.id, "state")
+    state, facts = record.state, words_of(record.history)
     expected_state = "FAILED" if plan.turns or plan.expectation.has_failed else "FINISHED"
     if state != expected_state:
         if plan.id not in load.failures:
             findings.lost.append(f"{plan.id} is {state}, not {expected_state}")
         return
     if state == "FAILED":
-        reason = load.redis.hget(plan.id, "brief") or ""
+        reason = record.reason
         if ("the last turn" if plan.turns else "cannot merge") not in reason:
             findings.invented.append(f"{plan.id} has failed for another reason: {reason}")
     if state == "FINISHED":
-        output = json.loads(load.redis.hget(f"{plan.id}:outputs", str(plan.program.last_index)) or "{}")
+        output = record.output
         if output != plan.expectation.output:
             findings.invented.append(
                 f"{plan.id}: output {_short(output)}, not {_short(plan.expectation.output)}"
@@ -191,7 +262,6 @@ def _check_executions(
     findings: Findings,
 ) -> None:
     expected = plan.expectation.executions
-    executed: dict[tuple[Place, int], dict[str, Any]] = {}
     started = {word[1:] for word in facts if word.startswith("+")}
     for line in lines:
         place, attempt = place_of(line), line["attempt"]
@@ -204,16 +274,8 @@ def _check_executions(
         word = f"{line['index']}.{attempt}" if attempt > 1 else str(line["index"])
         if not place[0] and word not in started and plan.id not in load.earlier:
             findings.invented.append(f"{plan.id}: attempt {word} was executed, but not started")
-        key = (line["workflow"], place, attempt)
-        earlier = executed.get(key)
-        if earlier is not None and plan.id not in load.earlier:  # its executions may be of that workflow
-            findings.figures["executed again"] = findings.figures.get("executed again", 0) + 1
-            if not journal.excuses({earlier["slot"], line["slot"]}, earlier["at"], line["at"]):
-                findings.doubled.append(
-                    f"{line['workflow']}: attempt {attempt} of step {line['index']} was executed by "
-                    f"{earlier['slot']} at {earlier['at']:.3f} and by {line['slot']} at {line['at']:.3f}"
-                )
-        executed[key] = line
+    if plan.id not in load.earlier:  # its executions may be of that workflow
+        _check_repeats(lines, journal, findings)
     findings.figures["executions"] = findings.figures.get("executions", 0) + len(lines)
     if plan.turns or plan.expectation.has_failed or plan.id in journal.touched:
         return
@@ -223,95 +285,28 @@ def _check_executions(
             findings.lost.append(f"{plan.id}: {execution.call.base} at {place} was not executed")
 
 
-def _check_listing(load: Load, findings: Findings) -> None:
-    listed = set(load.redis.zrange("workflows:all", 0, -1))
-    findings.lost += [f"{id} is not in the list" for id in load.plans.keys() - listed]
+def _check_repeats(lines: list[dict[str, Any]], journal: Journal, findings: Findings) -> None:
+    """Check that no attempt was executed twice unless a fault has hit one of its workers in between."""
+    executed: dict[tuple[str, Place, int], dict[str, Any]] = {}
+    for line in lines:
+        key = line["workflow"], place_of(line), line["attempt"]
+        earlier = executed.get(key)
+        executed[key] = line
+        if earlier is None:
+            continue
+        findings.figures["executed again"] = findings.figures.get("executed again", 0) + 1
+        if not journal.excuses({earlier["slot"], line["slot"]}, earlier["at"], line["at"]):
+            findings.doubled.append(
+                f"{line['workflow']}: attempt {line['attempt']} of step {line['index']} was executed by "
+                f"{earlier['slot']} at {earlier['at']:.3f} and by {line['slot']} at {line['at']:.3f}"
+            )
+
+
+def _check_listing(load: Load, known: Set[str], findings: Findings) -> None:
+    listed = {id for id in load.redis.zrange("workflows:all", 0, -1) if not is_scheduled(id)}
+    pruned = {id for id in known if not load.redis.exists(id)}
+    findings.lost += [f"{id} is not in the list" for id in known - listed - pruned]
     findings.invented += [f"{id} was never started" for id in listed - load.plans.keys()]
-
-
-def _check_dead_letters(load: Load, journal: Journal, findings: Findings) -> None:
-    """Check that all dead letters are expected: those that were appended, and late results of workflows that
-    were deleted, from before others had their ids."""
-    marks: set[str] = set()
-    for entry_id, fields in load.redis.xrange("workflows:dead"):
-        event = {name: json.loads(value) for name, value in json.loads(fields["event"]).items()}
-        if "mark" in event:
-            marks.add(event["mark"])
-        elif not _is_result_of_deleted(load, entry_id, event, fields["reason"]):
-            findings.invented.append(f"dead letter {entry_id}: {fields['reason']}")
-    findings.lost += [f"{mark} is no dead letter" for mark in sorted(journal.dead_letters - marks)]
-
-
-def _is_result_of_deleted(load: Load, entry_id: str, event: dict[str, Any], reason: str) -> bool:
-    """Return whether a dead letter is the result of a step of an earlier workflow, which was deleted, and
-    came before the one that has its id now. The transaction that writes a dead letter watches the workflow,
-    so it is not written later."""
-    id = event.get("workflow")
-    earlier = load.earlier.get(id)
-    if earlier is None or event["kind"] != "end-task" or reason != f"there is no workflow {id}":
-        return False
-    begin, end = load.gone[id]
-    has_step = 0 < event["index"] < earlier.program.last_index
-    is_of_another_run = event.get("run", "") != load.redis.hget(id, "run")
-    return has_step and is_of_another_run and begin <= int(entry_id.partition("-")[0]) / 1000 <= end
-
-
-def _streams(client: redis.Redis) -> list[str]:
-    return ["workflows:run", "workflows:ends", "workflows:receipts", *client.scan_iter("workflows:tasks:*")]
-
-
-def _open_entries(client: redis.Redis, stopped: Set[str]) -> list[str]:
-    """Return what stands on streams and does not wait for its time to go, `events.retain`; and all pending
-    entries. On the bus, events of users wait for that, and start-tasks of `stopped` workflows, which
-    operators have changed or deleted: nobody does an attempt that they have ended, or gives it a receipt."""
-    remaining: list[str] = []
-    for stream in _streams(client):
-        if not client.exists(stream):
-            continue
-        for id, fields in client.xrange(stream):
-            kind, workflow = fields.get("kind", ""), json.loads(fields.get("workflow", '""'))
-            is_stopped = kind == '"start-task"' and root(workflow) in stopped
-            if stream != "workflows:run" or not (_USER_EVENT.fullmatch(kind) or is_stopped):
-                remaining.append(
-                    f"{stream} {id} {kind} {workflow} {fields.get('base')} {fields.get('index')}"
-                )
-        for group in client.xinfo_groups(stream):
-            if group["pending"]:
-                remaining.append(f"{stream}: {group['pending']} entries are pending in {group['name']}")
-    return remaining
-
-
-def _check_streams(client: redis.Redis, stopped: Set[str], findings: Findings) -> None:
-    last, last_change = _open_entries(client, stopped), time.monotonic()
-    while last and time.monotonic() - last_change < STALL_SECONDS:
-        time.sleep(0.2)
-        current = _open_entries(client, stopped)
-        if current != last:
-            last, last_change = current, time.monotonic()
-    findings.left_over += last[:20]
-    for key in ("waits:timers", "waits:delays", "waits:deadlines", "waits:delayed", "waits:countdowns"):
-        if members := client.zrange(key, 0, 4):
-            findings.left_over.append(f"{key}: {members}")
-
-
-def _check_keys(load: Load, findings: Findings) -> None:
-    """Delete all workflows, and look for keys that still name one of them."""
-    client = Client(load.installation.server.url)
-    indexes = ("workflows:unclaimed:*", "waits:place:*", "waits:kind:*")
-    for pattern in ("*:output:*", "*:start:*", "*:progress:*", *indexes):
-        findings.left_over += list(load.redis.scan_iter(pattern, count=10_000))[:5]
-    for id in load.plans:
-        client.delete(id)
-    client.apply_flows([], prune=True)  # nobody uses the stored flows any more
-    findings.left_over += sorted(_remaining_keys(load.redis))[:20]
-
-
-def _remaining_keys(client: redis.Redis) -> Iterable[str]:
-    for key in client.scan_iter(count=10_000):
-        if _MAY_REMAIN.fullmatch(key) or _WITH_EVENTS.fullmatch(key):
-            continue
-        if not (_EXPIRING.fullmatch(key) and client.ttl(key) > 0):
-            yield key
 
 
 def _short(value: Any) -> str:

@@ -13,12 +13,15 @@ from typing import Any, Final
 
 import redis
 
+from tests.faults.bulk import Bulk
 from tests.faults.installation import Slot
 from tests.faults.journal import EVERYBODY, Journal
-from tests.faults.load import Load, persist
+from tests.faults.load import Load
 from tests.faults.operators import Operators
-from tests.faults.oracle import Place
+from tests.faults.pauses import Pauses
+from tests.faults.places import place_of, root
 from tests.faults.proxy import Cut
+from tests.faults.retries import persist
 
 TIMEOUT_SECONDS: Final = 3.0
 """What `redis.timeout` is in a run: longer pauses make processes connect again."""
@@ -30,7 +33,9 @@ FREEZE_SECONDS: Final = (0.5, 5.0)
 class Faults:
     """All kinds of faults that happen to an installation under a load. At most one hits Redis at a time."""
 
-    def __init__(self, load: Load, operators: Operators, journal: Journal, random: Random) -> None:
+    def __init__(
+        self, load: Load, operators: Operators, pauses: Pauses, bulk: Bulk, journal: Journal, random: Random
+    ) -> None:
         self._load = load
         self._installation = load.installation
         self._operators = operators
@@ -58,6 +63,11 @@ class Faults:
             "foreign event": self.append_foreign_event,
             "large event": self.append_large_event,
             "two operators": operators.intervene_together,
+            "pause": pauses.pause,
+            "bulk operation": bulk.act,
+            "prune": bulk.prune,
+            "schedule paused": load.schedules.pause,
+            "flow changed": operators.change_flow,
         }
 
     def kill(self) -> None:
@@ -229,14 +239,3 @@ class Faults:
 
 def _iterated_steps(plan: Any) -> set[int]:
     return {path[0][0] for path, _ in plan.expectation.executions if path}
-
-
-def root(id: str) -> str:
-    """Return the id of the workflow that an item belongs to."""
-    return id.partition("/")[0]
-
-
-def place_of(line: dict[str, Any]) -> Place:
-    """Return the place of an execution that a worker has logged."""
-    items = [part.split(".") for part in line["workflow"].split("/")[1:]]
-    return tuple((int(each[0]), int(each[1])) for each in items), line["index"]

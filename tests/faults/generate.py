@@ -33,6 +33,13 @@ LITERALS: Final[list[Value]] = [{}, {"yes": 0}, [], [1, [2], {"n": 4}], [{"yes":
 
 SHARED_LATCHES: Final = 3
 
+ORDINARY: Final = "ordinary"
+PRUNED: Final = "pruned"
+"""Names of flows: those that are paused by it, and those whose workflows are pruned."""
+
+GROUPS: Final = tuple(f"g{number}" for number in range(8))
+"""Values of the label `group`, by which bulk operations select workflows."""
+
 
 def _stored_flows() -> dict[str, Program]:
     pair = Step([Call("many:pair")], prefix="* ")
@@ -94,6 +101,7 @@ class Plan:
     events     the events that it waits for: kind, fields, how many
     turns      of a loop: the attempts of its first task; else 0
     broken     whether it fails until it is mended
+    labels     what bulk operations find it by
     """
 
     number: int
@@ -103,12 +111,25 @@ class Plan:
     events: list[tuple[str, dict[str, Value], int]] = field(default_factory=list)
     turns: int = 0
     broken: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether it may be archived and deleted once it has finished."""
+        return f"@flow {PRUNED}" in self.program.declarations
+
+    @property
+    def flow_name(self) -> str:
+        """The name of its flow."""
+        first = self.program.declarations[0] if self.program.declarations else ""
+        return first.removeprefix("@flow ") if first.startswith("@flow ") else ""
 
     @property
     def leaves_nothing(self) -> bool:
         """Whether another workflow can follow under the same id, once this one is terminated and deleted: a
         latch would keep its count, and a foreign worker does not say of which workflow its answer is."""
-        return not any(call.base in ("wait:acquire", "far:echo") for call, _ in self.program.calls())
+        bases = {call.base for call, _ in self.program.calls()}
+        return not self.is_pruned and bases.isdisjoint(("wait:acquire", "far:echo"))
 
     @property
     def id(self) -> str:
@@ -128,6 +149,8 @@ def make_plan(seed: int, number: int, surroundings: Surroundings) -> Plan:
         if not _is_acceptable(program, expectation):
             continue
         plan = Plan(number, program, input, expectation, turns=generator.turns)
+        if not plan.turns and not expectation.has_failed and random.randrange(2):
+            plan.labels = {"group": random.choice(GROUPS)}
         for call, _ in program.calls():
             plan.broken |= call.base.endswith(":broken")
         for kind, fields in generator.events:
@@ -176,7 +199,9 @@ class _Generator:
         ]
         is_open = not scope.statements[-1].leads and not scope.statements[-1].sink
         merges = is_open and len(scope.statements) == 1 and self._chance(10)
-        return Program(scope, declarations, merges_output=merges)
+        name = self.random.choice(("", "", "", ORDINARY, ORDINARY, PRUNED))
+        names = [f"@flow {name}"] if name else []
+        return Program(scope, [*names, *declarations], merges_output=merges)
 
     def make_loop(self) -> Program:
         """Return a flow that turns until its first task refuses to."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ import redis
 from lfr.host.child_processes import terminate_with_parent
 from lfr.host.valkey import free_port
 from tests.faults.generate import LITERALS, Surroundings
+from tests.faults.outside import CONFIGURATION, Sink
 from tests.faults.proxy import Gate, Proxy
 from tests.support.processes import built_file, environment
 from tests.support.servers import program
@@ -145,6 +147,8 @@ class Installation:
     """The processes, and the files around them, in a folder.
 
     executions  the file that workers write their executions to
+    archives    the folder into which workflows are archived that are pruned
+    sink        takes the notices
     mended      a folder with a file for each workflow whose broken tasks are mended
     """
 
@@ -160,12 +164,16 @@ class Installation:
             (resources / f"literal-{number}.json").write_text(json.dumps(value))
         workers = folder / "workers"
         shutil.copytree(WORKERS, workers, ignore=shutil.ignore_patterns("__pycache__"))
+        self.archives = folder / "archives"
+        self.sink = Sink()
         self.server = Server(kind, folder / "server")
         self.proxy = Proxy(self.server.port)
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self.sink))
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self.surroundings = Surroundings(str(resources), url)
+        self._configuration = folder / "lfr.yaml"
+        self._configuration.write_text(CONFIGURATION.format(url=url))
         self.api_port = free_port()
         self.slots = [self._slot(name, words) for name, words in self._words(size, workers)]
 
@@ -178,6 +186,7 @@ class Installation:
             (["lifecycle"], 3 if is_large else 2),
             (["wait"], 2 if is_large else 1),
             (["receipts"], 1),
+            (["notify"], 2 if is_large else 1),
             (["simulate", "--wait-period", "0.1"], 1),
             (["tasks", one, "--concurrency", "1"], 2),
             (["tasks", many, "--concurrency", "50"], 2 if is_large else 1),
@@ -202,6 +211,7 @@ class Installation:
             "FAULTS_MENDED": str(self.mended),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LFR_API_TOKEN": API_TOKEN,
+            "LFR_CONFIG": str(self._configuration),
         }
         url = f"redis://127.0.0.1:{gate.port}"
         if words[0].endswith("far.py"):
@@ -216,6 +226,7 @@ class Installation:
             slot.start()
         client = self.server.client()
         eventually(lambda: {"one:echo", "many:echo"} <= client.hgetall("workflows:claims").keys())
+        eventually(lambda: client.exists("workflows:notices:rules"))  # from then on, ends wait for the role
 
     def close(self) -> None:
         """End all processes."""
@@ -231,7 +242,17 @@ class Installation:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers each GET with a value that depends on the path alone."""
+    """Answers each GET with a value that depends on the path alone; takes notices."""
+
+    def __init__(self, sink: Sink, *arguments: Any) -> None:
+        self._sink = sink
+        super().__init__(*arguments)
+
+    def do_POST(self) -> None:
+        is_accepted = self._sink.take(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200 if is_accepted else 503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_GET(self) -> None:
         body = json.dumps({"served": self.path.strip("/").partition("?")[0]}).encode()

@@ -6,23 +6,22 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Any, Final
 
-import redis
-
 from lfr import Client
 from lfr.config.settings import Settings
-from lfr.errors import LfrError, NoMemory, Refused, Unreachable
+from lfr.errors import LfrError
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import open_store
 from tests.faults.generate import STORED_FLOWS, Plan, make_plan
 from tests.faults.installation import Installation
 from tests.faults.journal import Journal
-from tests.support.waiting import STALL_SECONDS
+from tests.faults.retries import persist
+from tests.faults.scheduled import SCHEDULED, Schedules, all_of, is_scheduled
+from tests.support.waiting import STALL_SECONDS, eventually
 
 _POLL_SECONDS: Final = 0.2
 
@@ -34,17 +33,6 @@ _EARLIER: Final = 10_000_000
 
 _EXPECTED_REASONS: Final = ("expected failure", "failed by hand")
 """Parts of the reasons of failures that are meant to be."""
-
-
-def persist(action: Callable[[], Any]) -> Any:
-    """Call `action` until Redis can be reached. It must do no harm if it is done twice."""
-    while True:
-        try:
-            return action()
-        except (Unreachable, Refused, NoMemory):
-            time.sleep(0.1)
-        except (redis.ConnectionError, redis.TimeoutError, redis.OutOfMemoryError):
-            time.sleep(0.1)
 
 
 class Load:
@@ -66,6 +54,7 @@ class Load:
         self.failures: dict[str, str] = {}
         self.client = Client(installation.server.url, redis_timeout_seconds=10.0)
         self._store = open_store(Settings(redis_url=installation.server.url))
+        self.schedules = Schedules(self.client, journal, Random(f"{seed}/schedules"))
         self.redis = installation.server.client()
         self.random = Random(seed)
         self._to_replace: deque[tuple[float, Plan]] = deque()
@@ -77,7 +66,9 @@ class Load:
     def store_flows(self) -> None:
         """Store the flows that others call."""
         texts = [program.text() for program in STORED_FLOWS.values()]
+        texts += [each.text for each in SCHEDULED.values()]
         persist(lambda: self.client.apply_flows(texts))
+        self.schedules.note_made()
 
     def running_count(self) -> int:
         """Return how many workflows are to reach their end."""
@@ -108,7 +99,7 @@ class Load:
 
     def _start(self, number: int) -> None:
         plan = make_plan(self.seed, number, self.installation.surroundings)
-        if self.random.randrange(_REUSE_ONE_IN) == 0:
+        if self.random.randrange(_REUSE_ONE_IN) == 0 and not plan.is_pruned:
             earlier = make_plan(self.seed, _EARLIER + number, self.installation.surroundings)
             if earlier.leaves_nothing:
                 self.earlier[plan.id] = earlier
@@ -119,7 +110,7 @@ class Load:
 
     def _start_as(self, plan: Plan, id: str) -> None:
         """Start a workflow; not by the client, which takes None for no input."""
-        start_workflow(self._store, plan.program.text(), plan.input, id)
+        start_workflow(self._store, plan.program.text(), plan.input, id, labels=plan.labels or None)
 
     def _replace_due(self) -> None:
         """Terminate and delete workflows, wherever they are, and start others under their ids."""
@@ -140,7 +131,7 @@ class Load:
         start = partial(self._start_as, plan, plan.id)
         self.plans[plan.id] = plan
 
-        if self.random.randrange(20) == 0:  # two clients start the same workflow
+        if self.random.randrange(20) == 0 and not plan.is_pruned:  # two clients start the same workflow
             other = threading.Thread(target=persist, args=(start,))
             other.start()
             persist(start)
@@ -172,10 +163,15 @@ class Load:
             finished = self.redis.zcard("workflows:state:FINISHED")
             for _, plan in self._to_replace:
                 finished -= self.redis.zscore("workflows:state:FINISHED", plan.id) is not None
+            if scheduled := all_of(self.scheduled_ids):
+                scores = self.redis.zmscore("workflows:state:FINISHED", scheduled)
+                finished -= sum(score is not None for score in scores)
+            finished += self._count_pruned()
             stopped = [self.redis.zrange(f"workflows:state:{s}", 0, -1) for s in ("FAILED", "TERMINATED")]
             return finished, stopped[0], stopped[1]
 
         finished, failed, terminated = persist(read)
+        self.schedules.sample()
         failed = [id for id in failed if id in self.plans]  # the others are to be replaced
         terminated = [id for id in terminated if id in self.plans]
         right = [id for id in failed if self.plans[id].expectation.has_failed or self.plans[id].turns]
@@ -188,6 +184,24 @@ class Load:
         changed |= ended != self._ended
         self._ended = ended
         return changed
+
+    def scheduled_ids(self, name: str) -> list[str]:
+        """Return the workflows of a schedule that there are."""
+        ids: list[str] = self.redis.zrange(f"workflows:flow:{name}", 0, -1)
+        return ids
+
+    def wait_for_schedules(self) -> None:
+        """Wait until the workflows of schedules have ended; what has not then is for the checker."""
+
+        def running() -> list[str]:
+            return [id for id in self.redis.zrange("workflows:state:RUNNING", 0, -1) if is_scheduled(id)]
+
+        with suppress(AssertionError):
+            eventually(lambda: not running(), progress=running)
+
+    def _count_pruned(self) -> int:
+        prunable = [plan.id for plan in self.plans.values() if plan.is_pruned]
+        return len(prunable) - (int(self.redis.exists(*prunable)) if prunable else 0)
 
     def _continue(self, id: str, *, has_failed: bool) -> None:
         """Mend and restart a workflow, and send its events again: those of stopped attempts are used up."""

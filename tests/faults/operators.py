@@ -15,11 +15,12 @@ from urllib.parse import quote
 from lfr import Client
 from lfr.errors import LfrError
 from lfr.item_ids import parse_item_id
-from tests.faults.generate import Plan
+from tests.faults.generate import STORED_FLOWS, Plan
 from tests.faults.installation import API_TOKEN
 from tests.faults.journal import Journal
-from tests.faults.load import Load, persist
+from tests.faults.load import Load
 from tests.faults.oracle import Execution, Place
+from tests.faults.retries import persist
 
 _STEP_ACTIONS: Final = ("retry", "retry", "retry", "skip", "end", "fail")
 _ACTIONS: Final = ("terminate", "restart", "call", "step", "step", "step")
@@ -121,6 +122,15 @@ class Operators:
             wrong = self._random.choice((attempt + 1000, attempt - 1000))
             self.append_end(id, execution.call.name, index, wrong, {"wrong": True})
             self._journal.count("wrong attempt", f"{id} {index} {wrong}")
+
+    def change_flow(self) -> None:
+        """Store another version of a flow that others call; it does the same."""
+        name = self._random.choice(list(STORED_FLOWS))
+        unused = f"@task unused {{ many:pair -> one:v{self._random.randrange(1000)} }}"
+        text = f"{STORED_FLOWS[name].text()};\n{unused}"
+        with suppress(LfrError):
+            persist(lambda: self._client.apply_flows([text]))
+        self._journal.count("flow changed", name)
 
     def append_end(self, workflow: str, name: str, index: int, attempt: int, output: Any) -> None:
         """Append an end-task to one of both streams, as a worker does."""

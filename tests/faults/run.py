@@ -12,12 +12,15 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from tests.faults.checker import Findings, check
+from tests.faults.bulk import Bulk
+from tests.faults.checker import check
 from tests.faults.faults import Faults
+from tests.faults.findings import Findings
 from tests.faults.installation import running_installation
 from tests.faults.journal import EVERYBODY, Journal
 from tests.faults.load import Load
 from tests.faults.operators import Operators
+from tests.faults.pauses import Pauses
 
 _THREADS: Final = 3
 """How many faults may happen at the same time."""
@@ -52,15 +55,20 @@ def run(seed: int, scale: Scale, server: str, folder: Path) -> tuple[Findings, J
         load = Load(seed, scale.workflows, installation, journal)
         load.store_flows()
         operators = Operators(load, journal, Random(f"{seed}/operators"))
-        faults = Faults(load, operators, journal, Random(f"{seed}/faults"))
+        pauses = Pauses(load, journal, Random(f"{seed}/pauses"))
+        bulk = Bulk(load, journal, Random(f"{seed}/bulk"))
+        faults = Faults(load, operators, pauses, bulk, journal, Random(f"{seed}/faults"))
         with _watching_the_machine(journal), _happening(seed, scale, faults, operators) as stop:
             thread = threading.Thread(target=_stop_with_load, args=(load, scale, stop), daemon=True)
             thread.start()
             load.run(scale.seconds, scale.window)
             stop.set()
         faults.heal()
+        pauses.resume_all()
+        load.schedules.stop()
         load.run(0, scale.window)
-        findings = check(load, journal)
+        load.wait_for_schedules()
+        findings = check(load, journal, pauses, bulk)
     (folder / "journal.txt").write_text("\n".join(journal.lines) + "\n")
     return findings, journal, time.monotonic() - begin
 

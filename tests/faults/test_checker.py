@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.checker import Findings, _check_executions, _find_doubled_facts
+from tests.faults.checker import _check_executions, _find_doubled_facts
+from tests.faults.findings import Findings
 from tests.faults.generate import Plan
 from tests.faults.journal import Hit, Journal
 from tests.faults.oracle import expect

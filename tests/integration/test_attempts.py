@@ -23,7 +23,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Store
 from lfr.values.json import ABSENT
 from tests.integration.conftest import Stepper, append, events_of
-from tests.support.interference import overtake
+from tests.support.interference import overtaken
 from tests.support.waiting import eventually
 
 MakeStepper = Callable[[Lifecycle], Stepper]
@@ -318,7 +318,7 @@ def test_a_delayed_attempt_that_two_lifecycles_start_at_once_starts_once(
     monkeypatch.setattr("lfr.roles.lifecycle._TIMER_CHECK_SECONDS", 0.0)
     for lifecycle in (one, two):
         monkeypatch.setattr(lifecycle.consumer, "_check_timers_at", 0.0)
-    overtake(monkeypatch, one.connection, two.step, times=2)
-    one.step()
-    one.step()
+    with overtaken(one.connection, two.step, writing="ZREM waits:delayed"):
+        one.step()
+        one.step()
     assert len(events_of(client, "start-task")) == 2

@@ -20,7 +20,7 @@ from lfr.runtime import consumer as module
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append
-from tests.support.interference import overtake
+from tests.support.interference import overtaken
 
 Make = Callable[[Consumer], Stepper]
 
@@ -71,8 +71,8 @@ def test_a_consumer_that_reads_while_it_is_removed_loses_no_entry(
     def thaw() -> None:
         assert client.xreadgroup(GROUP, "frozen", {"workflows:run": ">"})
 
-    overtake(monkeypatch, lifecycle.connection, thaw)
-    lifecycle.step()
+    with overtaken(lifecycle.connection, thaw, writing="XGROUP DELCONSUMER workflows:run"):
+        lifecycle.step()
     assert "frozen" not in consumers(client)
     lifecycle.consumer._reclaim_at = 0.0  # instead of waiting for it
     lifecycle.step()

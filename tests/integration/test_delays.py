@@ -16,7 +16,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from lfr.tasks.wait_spec import LatchRequest, Wait, parse_wait
 from tests.integration.conftest import Stepper, events_of
-from tests.support.interference import Killed, kill, overtake
+from tests.support.interference import Killed, killed, overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -53,42 +53,37 @@ def test_a_role_ends_the_delay_that_another_started(store: Store, client: redis.
     assert len(events_of(client, "end-task")) == 1
 
 
-def test_two_roles_end_a_delay_once(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_roles_end_a_delay_once(store: Store, client: redis.Redis, stepper: Make) -> None:
     one, two = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, "wait:delay (- duration: 0 -)")
     one.step()
-    overtake(monkeypatch, one.connection, two.step)
-    one.step()
+    with overtaken(one.connection, two.step, writing="ZREM waits:delays"):
+        one.step()
     two.step()
     assert len(events_of(client, "end-task")) == 1
 
 
-def test_a_delay_that_is_read_twice_ends_once(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_delay_that_is_read_twice_ends_once(store: Store, client: redis.Redis, stepper: Make) -> None:
     """A slow role has read what another role reclaims, starts and ends."""
     store = open_store(replace(store.settings, lease_seconds=0.0))
     slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, "wait:delay (- duration: 0 -)")
-    overtake(monkeypatch, slow.connection, lambda: [quick.step() for _ in range(3)])
-    slow.step()
+    with overtaken(slow.connection, lambda: [quick.step() for _ in range(3)], writing="ZADD waits:delays"):
+        slow.step()
     slow.step()
     assert len(events_of(client, "end-task")) == 1
     assert client.keys("*:wait:*") == []
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("writing", ["ZADD waits:delays", "ZREM waits:delays"])
 def test_a_role_that_dies_loses_no_delay_and_doubles_none(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
+    store: Store, client: redis.Redis, stepper: Make, writing: str, after: bool
 ) -> None:
     store = open_store(replace(store.settings, lease_seconds=0.05))
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     ids = [start_workflow(store, "wait:delay (- duration: 0 -)").id for _ in range(3)]
-    kill(monkeypatch, dying.connection, at=at, after=after)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing=writing, after=after):
         dying.step()
         dying.step()
     eventually(

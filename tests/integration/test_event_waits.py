@@ -20,7 +20,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.waits.match import BATCH_PAGE_SIZE
 from tests.integration.conftest import Stepper, append, events_of, hold_events, settle
-from tests.support.interference import Killed, kill, overtake
+from tests.support.interference import killed, overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -271,7 +271,7 @@ def test_a_loop_takes_the_events_of_one_millisecond_in_their_order(
 
 
 def test_an_event_does_not_overtake_one_that_another_role_has_read(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, store: Store, stepper: Make
 ) -> None:
     hold_events(client)
     slow, quick, lifecycle = (
@@ -292,8 +292,8 @@ def test_an_event_does_not_overtake_one_that_another_role_has_read(
         assert outputs_of_loop(client) == []
         assert len(quick.consumer.claimed_ids()) == 2
 
-    overtake(monkeypatch, slow.connection, be_quick)
-    slow.step()
+    with overtaken(slow.connection, be_quick, writing="ZADD waits:kept:ok"):
+        slow.step()
     settle(client, slow, quick, lifecycle)
     assert outputs_of_loop(client) == [[1]]
     append(client, kind="end-task", workflow=id, name="A", index=1)
@@ -303,7 +303,7 @@ def test_an_event_does_not_overtake_one_that_another_role_has_read(
 
 
 def test_an_event_that_a_waiting_step_asks_for_does_not_overtake_an_older_one(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, store: Store, stepper: Make
 ) -> None:
     slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, ANY)
@@ -316,21 +316,20 @@ def test_an_event_that_a_waiting_step_asks_for_does_not_overtake_an_older_one(
         quick.step()
         assert len(quick.consumer.claimed_ids()) == 1
 
-    overtake(monkeypatch, slow.connection, be_quick)
-    slow.step()
+    with overtaken(slow.connection, be_quick, writing="ZADD waits:kept:ok"):
+        slow.step()
     settle(client, slow, quick)
     assert outputs_of_loop(client) == [[1]]
 
 
 def test_what_a_role_holds_back_goes_on_when_the_role_of_the_older_event_has_died(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, store: Store, stepper: Make
 ) -> None:
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, ANY)
     settle(client, role)
     append(client, kind="ok", output=[1])
-    kill(monkeypatch, dying.connection, at=0)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing="ZADD waits:kept:ok"):
         dying.step()
     append(client, kind="ok", output=[2])
     role.consumer._reclaim_at = float("inf")
@@ -342,15 +341,14 @@ def test_what_a_role_holds_back_goes_on_when_the_role_of_the_older_event_has_die
 
 
 def test_a_role_that_stops_lets_others_take_at_once_what_it_holds_back(
-    client: redis.Redis, settings: Settings, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, settings: Settings, stepper: Make
 ) -> None:
     store = open_store(replace(settings, lease_seconds=3600))
     dying, stopping, role = (stepper(WaitTasks(store)) for _ in range(3))
     for n in range(2):
         append(client, kind="ok", output=[n])
         if n == 0:
-            kill(monkeypatch, dying.connection, at=0)
-            with pytest.raises(Killed):
+            with killed(dying.connection, writing="ZADD waits:kept:ok"):
                 dying.step()
     stopping.step()
     (id,) = stopping.consumer.claimed_ids()
@@ -360,15 +358,14 @@ def test_a_role_that_stops_lets_others_take_at_once_what_it_holds_back(
 
 
 def test_a_role_that_holds_many_events_back_still_reclaims(
-    client: redis.Redis, settings: Settings, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, settings: Settings, stepper: Make
 ) -> None:
     store = open_store(replace(settings, lease_seconds=0.1, batch=2))
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, ANY)
     settle(client, role)
     append(client, kind="ok", output=[0])
-    kill(monkeypatch, dying.connection, at=0)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing="ZADD waits:kept:ok"):
         dying.step()
     for n in range(1, 7):
         append(client, kind="ok", output=[n])
@@ -467,12 +464,11 @@ def test_a_cancellation_that_is_appended_twice_ends_a_wait_once(
 
 
 def test_a_wait_that_is_read_after_its_cancellation_is_not_started(
-    client: redis.Redis, store: Store, role: Stepper, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
     lifecycle, other = stepper(Lifecycle(store)), stepper(WaitTasks(store))
     id = start_workflow(store, ANY).id
-    kill(monkeypatch, other.connection, at=0)
-    with pytest.raises(Killed):
+    with killed(other.connection, writing="ZADD waits:kind:ok"):
         other.step()
     terminate_workflow(store, id)
     settle(client, role, lifecycle)
@@ -504,9 +500,9 @@ def test_a_role_that_dies_anywhere_loses_nothing_and_doubles_nothing(
     client: redis.Redis,
     store: Store,
     stepper: Make,
-    monkeypatch: pytest.MonkeyPatch,
     at: int,
     after: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("lfr.store.waits.match.SINGLE_PAGE_SIZE", 3)
     monkeypatch.setattr("lfr.store.waits.match.BATCH_PAGE_SIZE", 3)
@@ -514,8 +510,7 @@ def test_a_role_that_dies_anywhere_loses_nothing_and_doubles_nothing(
     ids = [start_workflow(store, ANY).id for _ in range(10)]
     ids += [start_workflow(store, BY_ID, {"id": 5}).id for _ in range(2)]
     append(client, kind="ok", id=5)
-    kill(monkeypatch, dying.connection, at=at, after=after)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing="", at=at, after=after):
         dying.step()
     settle(client, role)
     assert sorted(ended_workflows(client)) == sorted(ids)
@@ -530,12 +525,11 @@ def event_id(client: redis.Redis, kind: str) -> str:
 
 
 def test_a_wait_that_a_dead_role_had_read_still_takes_an_event_that_another_wait_has_used(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, store: Store, stepper: Make
 ) -> None:
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, ANY)
-    kill(monkeypatch, dying.connection, at=0)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing="ZADD waits:kind:ok"):
         dying.step()
     start_workflow(store, ANY)
     append(client, kind="ok")
@@ -547,9 +541,9 @@ def test_a_wait_that_a_dead_role_had_read_still_takes_an_event_that_another_wait
     assert len(ended_workflows(client)) == 2
 
 
-@pytest.mark.parametrize("overtaken", ["wait", "event"])
+@pytest.mark.parametrize("slower", ["wait", "event"])
 def test_a_wait_and_its_event_that_two_roles_process_at_once_find_each_other(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch, overtaken: str
+    client: redis.Redis, store: Store, stepper: Make, slower: str
 ) -> None:
     one, two, lifecycle = stepper(WaitTasks(store)), stepper(WaitTasks(store)), stepper(Lifecycle(store))
     start_workflow(store, BY_ID, {"id": 0})  # so that the field set is known
@@ -563,16 +557,17 @@ def test_a_wait_and_its_event_that_two_roles_process_at_once_find_each_other(
     def event() -> None:
         append(client, kind="ok", id=7)
 
-    first, second = (wait, event) if overtaken == "wait" else (event, wait)
+    first, second = (wait, event) if slower == "wait" else (event, wait)
     first()
-    overtake(monkeypatch, one.connection, lambda: (second(), two.step()))
-    one.step()
+    writing = "ZADD waits:kind:ok" if slower == "wait" else "ZADD waits:kept:ok"
+    with overtaken(one.connection, lambda: (second(), two.step()), writing=writing):
+        one.step()
     settle(client, one, two)
     assert ended_workflows(client) == [id, id]
 
 
 def test_a_wait_that_starts_while_a_later_event_is_delivered_gets_it(
-    client: redis.Redis, settings: Settings, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, settings: Settings, stepper: Make
 ) -> None:
     """The order holds neither of them back, as the wait is the first, though it is processed last."""
     store = open_store(replace(settings, lease_seconds=60))
@@ -589,16 +584,14 @@ def test_a_wait_that_starts_while_a_later_event_is_delivered_gets_it(
         eventually(lambda: two.step() or client.keys(f"{id}:wait:*"))
 
     one.consumer._reclaim_at = float("inf")
-    overtake(monkeypatch, one.connection, take_over)
-    one.step()
+    with overtaken(one.connection, take_over, writing="ZADD waits:kept:ok"):
+        one.step()
     settle(client, one, two)
     assert ended_workflows(client) == [id]
     store.pool.disconnect()
 
 
-def test_the_timeout_and_the_event_end_a_wait_once(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_timeout_and_the_event_end_a_wait_once(client: redis.Redis, store: Store, stepper: Make) -> None:
     one, two = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start_workflow(store, "wait:event (- {event: ok, timeout: 1h} -)")
     one.step()
@@ -609,8 +602,8 @@ def test_the_timeout_and_the_event_end_a_wait_once(
         client.zadd("waits:timers", {name: 1})
         two.step()
 
-    overtake(monkeypatch, one.connection, time_is_over)
-    one.step()
+    with overtaken(one.connection, time_is_over, writing="ZADD waits:kept:ok"):
+        one.step()
     settle(client, one, two)
     assert [event["status"] for event in events_of(client, "end-task")] == ["FAILURE"]
     assert wait_keys(client) == set()

@@ -432,6 +432,27 @@ def test_tasks_go_on_while_redis_is_killed_and_started_again(
     assert outputs == list(range(10))
 
 
+def test_an_end_that_redis_has_refused_with_a_read_is_sent_again(store: Store, client: redis.Redis) -> None:
+    refused = threading.Event()
+
+    def work(task: events.StartTask) -> Json:
+        client.config_set("maxmemory", 1)
+        refused.set()
+        return {"number": task.index}
+
+    try:
+        with running(store, work, concurrency=1) as executor:
+            start(client, 1)
+            assert refused.wait(STALL_SECONDS)
+            eventually(lambda: executor._completions.has_failed)
+            client.config_set("maxmemory", 0)
+            eventually(lambda: events_of(client, "end-task"))
+            eventually(lambda: pending(client) == 0 and not executor.claimed_ids())
+    finally:
+        client.config_set("maxmemory", 0)
+    assert [event["output"] for event in events_of(client, "end-task")] == [{"number": 1}]
+
+
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_the_end_of_a_task_that_a_failover_has_lost_is_dropped(
     store: Store, client: redis.Redis, concurrency: int

@@ -28,7 +28,7 @@ from lfr.store.stream.groups import create_group
 from lfr.store.workflows.history import read_whole_history
 from lfr.values.json import Json
 from tests.integration.conftest import Stepper, append, hold_events
-from tests.support.interference import overtake
+from tests.support.interference import overtaken
 
 MakeStepper = Callable[[Lifecycle], Stepper]
 
@@ -275,7 +275,7 @@ def test_what_ran_when_its_workflow_was_terminated_is_stopped_and_has_an_end(
 
 
 def test_a_parent_that_is_terminated_in_between_restarts_no_item(
-    store: Store, lifecycle: Stepper, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    store: Store, lifecycle: Stepper, worker: Worker
 ) -> None:
     """It is terminated after the lifecycle has looked at it, before it restarts the item."""
     id = start_workflow(store, "* a", [1]).id
@@ -290,8 +290,8 @@ def test_a_parent_that_is_terminated_in_between_restarts_no_item(
             restarted.append(id)
             terminate_workflow(store, id)
 
-    overtake(monkeypatch, lifecycle.connection, terminate_once)
-    process_all(lifecycle)
+    with overtaken(lifecycle.connection, terminate_once, writing=f"RPUSH {id}/1.0:facts"):
+        process_all(lifecycle)
     assert restarted
     history = read_whole_history(lifecycle.connection, f"{id}/1.0").entries
     assert FactKind.RESTARTED not in [fact.kind for entry in history for fact in entry.facts]
@@ -441,8 +441,8 @@ def test_a_lifecycle_that_is_overtaken_between_two_looks(
     client: redis.Redis,
     stepper: MakeStepper,
     worker: Worker,
-    monkeypatch: pytest.MonkeyPatch,
     item_field: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Another lifecycle has begun the items, or ended the step, between two reads."""
     one, two = (

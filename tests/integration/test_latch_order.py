@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import redis
@@ -17,7 +19,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append, events_of, settle
-from tests.support.interference import Killed, kill, overtake
+from tests.support.interference import killed, overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -41,23 +43,21 @@ def latch_starts(client: redis.Redis) -> list[str]:
     return [task["name"] for task in events_of(client, "start-task") if task["name"].startswith("wait:")]
 
 
-def die_with_a_result(monkeypatch: pytest.MonkeyPatch, lifecycle: Stepper) -> None:
+def die_with_a_result(lifecycle: Stepper) -> None:
     """Let a lifecycle die after it has read what is on the streams."""
-    with monkeypatch.context() as patch:
-        kill(patch, lifecycle.connection, at=0)
-        with pytest.raises(Killed):
-            lifecycle.step()
+    with killed(lifecycle.connection, writing="XACK workflows:run lifecycle"):
+        lifecycle.step()
 
 
 def test_a_countdown_waits_for_an_acquire_whose_cause_another_lifecycle_has_read(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     dead, lifecycle = stepper(Lifecycle(store)), stepper(Lifecycle(store))
     acquiring, counting = (start_workflow(store, flow).id for flow in (ACQUIRE, COUNTDOWN))
     other = start_workflow(store, "d -> e").id
     settle(client, lifecycle)
     end(client, acquiring)
-    die_with_a_result(monkeypatch, dead)
+    die_with_a_result(dead)
     end(client, counting)
     end(client, other)
     lifecycle.step()
@@ -70,14 +70,14 @@ def test_a_countdown_waits_for_an_acquire_whose_cause_another_lifecycle_has_read
 
 
 def test_a_result_that_is_held_back_holds_back_those_behind_it(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     dead, lifecycle = stepper(Lifecycle(store)), stepper(Lifecycle(store))
     first = start_workflow(store, "a -> b").id
     acquiring, releasing = (start_workflow(store, flow).id for flow in (ACQUIRE, RELEASE))
     settle(client, lifecycle)
     end(client, first)
-    die_with_a_result(monkeypatch, dead)
+    die_with_a_result(dead)
     for id in (acquiring, releasing):
         end(client, id)
         lifecycle.step()
@@ -88,7 +88,7 @@ def test_a_result_that_is_held_back_holds_back_those_behind_it(
 
 @pytest.mark.parametrize("is_refused", [False, True])
 def test_within_one_pass_the_order_of_the_results_counts_across_workflows(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch, is_refused: bool
+    store: Store, client: redis.Redis, stepper: Make, is_refused: bool
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
     releasing = start_workflow(store, f"{RELEASE}; d -> e; f").id
@@ -97,21 +97,24 @@ def test_within_one_pass_the_order_of_the_results_counts_across_workflows(
     end(client, releasing, 3)
     end(client, acquiring)
     end(client, releasing)
-    if is_refused:
-        overtake(monkeypatch, lifecycle.connection, lambda: retry_task(store, releasing, 5))
-    lifecycle.step()
+    with ExitStack() as stack:
+        if is_refused:
+            retry = partial(retry_task, store, releasing, 5)
+            writing = f"RPUSH {releasing}:facts"
+            stack.enter_context(overtaken(lifecycle.connection, retry, writing=writing))
+        lifecycle.step()
     assert latch_starts(client) == ["wait:acquire", "wait:release"]
 
 
 def test_a_lifecycle_that_stops_leaves_what_it_holds_back(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     store = open_store(replace(store.settings, lease_seconds=3600))
     dead, stopped = stepper(Lifecycle(store)), stepper(Lifecycle(store))
     first, acquiring = start_workflow(store, "a -> b").id, start_workflow(store, ACQUIRE).id
     settle(client, stopped)
     end(client, first)
-    die_with_a_result(monkeypatch, dead)
+    die_with_a_result(dead)
     end(client, acquiring)
     stopped.step()
     assert latch_starts(client) == []

@@ -28,7 +28,7 @@ from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append, events_of, settle
-from tests.support.interference import Killed, kill, overtake
+from tests.support.interference import killed, overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -146,12 +146,11 @@ def test_a_countdown_that_starts_after_zero_waits_for_the_next_zero(
 
 
 def test_an_acquire_that_a_dead_role_has_read_counts_before_a_countdown(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, store: Store, stepper: Make
 ) -> None:
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start(store, ACQUIRE)
-    kill(monkeypatch, dying.connection, at=0)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing=f"SET {COUNT}"):
         dying.step()
     id = start(store, COUNTDOWN)
     settle(client, role)
@@ -162,12 +161,11 @@ def test_an_acquire_that_a_dead_role_has_read_counts_before_a_countdown(
 
 
 def test_a_release_waits_for_an_acquire_that_a_dead_role_has_read(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, store: Store, stepper: Make
 ) -> None:
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start(store, ACQUIRE)
-    kill(monkeypatch, dying.connection, at=0)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing=f"SET {COUNT}"):
         dying.step()
     start(store, RELEASE)
     role.consumer._reclaim_at = float("inf")
@@ -187,8 +185,7 @@ def test_a_role_that_dies_counts_each_step_once(
     monkeypatch.setattr("lfr.store.waits.latches.PAGE_SIZE", 2)
     dying, role = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     ids = [start(store, flow) for flow in (ACQUIRE, ACQUIRE, *[COUNTDOWN] * 5, RELEASE, RELEASE)]
-    kill(monkeypatch, dying.connection, at=at, after=after)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing="", at=at, after=after):  # wherever it is
         for _ in range(4):
             dying.step()
     settle_latches(client, role)
@@ -200,14 +197,14 @@ def test_a_role_that_dies_counts_each_step_once(
 
 @pytest.mark.parametrize("flow", [ACQUIRE, RELEASE])
 def test_a_step_that_two_roles_have_read_is_counted_once(
-    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch, flow: str
+    client: redis.Redis, store: Store, stepper: Make, flow: str
 ) -> None:
     client.set(COUNT, 5)
     store = open_store(replace(store.settings, lease_seconds=0.0))
     slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start(store, flow)
-    overtake(monkeypatch, slow.connection, quick.step)
-    slow.step()
+    with overtaken(slow.connection, quick.step, writing=f"SET {COUNT}"):
+        slow.step()
     assert client.get(COUNT) == ("6" if flow == ACQUIRE else "4")
     assert len(events_of(client, "end-task")) == 1
 
@@ -331,12 +328,12 @@ def test_the_next_turn_of_a_loop_counts_after_a_step_that_was_counted_and_skippe
 
 
 def test_a_step_that_is_skipped_while_a_role_counts_it_is_counted_in_the_next_turn(
-    client: redis.Redis, store: Store, role: Stepper, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    client: redis.Redis, store: Store, role: Stepper, stepper: Make
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "wait:acquire (- name: of-7 -) -> A -> :start").id
-    overtake(monkeypatch, role.connection, lambda: skip_task(store, id, 1))
-    settle(client, role, lifecycle)
+    with overtaken(role.connection, lambda: skip_task(store, id, 1), writing=f"SET {COUNT}"):
+        settle(client, role, lifecycle)
     assert client.get(COUNT) is None
     append(client, kind="end-task", workflow=id, name="A", index=2)
     settle(client, role, lifecycle)
@@ -432,7 +429,7 @@ def test_a_reset_that_is_overtaken_is_done_again(
     start(store, ACQUIRE)
     settle(client, role)
     with store.connect() as connection:
-        overtake(monkeypatch, connection, lambda: client.incr(COUNT))
         monkeypatch.setattr(type(store), "connect", lambda self: nullcontext(connection))
-        assert reset_latch(store, "of-7")["value"] == 2
+        with overtaken(connection, lambda: client.incr(COUNT), writing=f"SET {COUNT} 0"):
+            assert reset_latch(store, "of-7")["value"] == 2
     assert client.get(COUNT) == "0"

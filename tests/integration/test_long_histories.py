@@ -23,7 +23,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.workflows.commit import history_command
 from tests.integration.conftest import Stepper, append_to, started_tasks
-from tests.support.interference import overtake
+from tests.support.interference import overtaken
 
 MOST = 100
 LOOP = "@flow poll\nlook -> note -> :start"
@@ -185,27 +185,23 @@ def test_the_stream_of_an_earlier_version_goes_first(
 
 
 def test_entries_that_others_append_or_remove_meanwhile_are_neither_lost_nor_counted_twice(
-    store: Store, client: redis.Redis, lifecycle: Stepper, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, lifecycle: Stepper
 ) -> None:
     id = start_workflow(store, LOOP).id
     client.rpush(f"{id}:facts", *(f"{number} -1.{number} +1.{number}" for number in range(2, 121)))
     other = Lifecycle(store)
     for consumer in (lifecycle.consumer, other):
         consumer._history_trimmer.note([("RPUSH", f"{id}:facts")], [120])
-    calls: list[None] = []
 
     def remove_and_append() -> None:
-        calls.append(None)
-        if len(calls) == 1:  # the first transaction reads
-            return
         with store.connect() as connection:
             other._history_trimmer.run(connection)
         client.hset(id, "note", 1)
         client.rpush(f"{id}:facts", "121 -1.121")
 
-    overtake(monkeypatch, lifecycle.connection, remove_and_append, times=2)
-    for _ in range(5):
-        lifecycle.step()
+    with overtaken(lifecycle.connection, remove_and_append, writing=f"LTRIM {id}:facts"):
+        for _ in range(5):
+            lifecycle.step()
     workflow = inspect_workflow(store, id, history=True)
     assert workflow["moment"] == "121"
     assert workflow["removed"]["entries"] + client.llen(f"{id}:facts") == 121

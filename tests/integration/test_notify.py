@@ -29,7 +29,7 @@ from lfr.store import keys
 from lfr.store.processes import heartbeat_commands
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper, append, settle
-from tests.support.interference import Killed, overtake
+from tests.support.interference import Killed, overtaken
 from tests.support.receivers import WebhookServer, named, webhook_server
 from tests.support.waiting import eventually, eventually_equal
 
@@ -140,7 +140,6 @@ def test_two_roles_decide_what_is_quiet_one_after_the_other(
     client: redis.Redis,
     stepper: Make,
     receiver: WebhookServer,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
     rules = {"when": "failed", "quiet": "1h"}
@@ -152,8 +151,8 @@ def test_two_roles_decide_what_is_quiet_one_after_the_other(
         quicker.append(failed(store, lifecycle, client))
         second.role.step()
 
-    overtake(monkeypatch, first.role.connection, fail_another)
-    first.role.step()
+    with overtaken(first.role.connection, fail_another, writing="XACK workflows:run notify"):
+        first.role.step()
     assert [each["workflow"] for each in second.run(receiver, 1)] == quicker
     text = client.hget(keys.NOTICE_QUIET, "r order")
     assert text is not None

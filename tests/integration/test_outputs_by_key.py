@@ -22,7 +22,7 @@ from lfr.store.littleflow_compat import (
 )
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper, append, events_of
-from tests.support.interference import overtake
+from tests.support.interference import overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -82,7 +82,7 @@ def test_a_later_workflow_with_the_same_id_does_not_use_an_output_that_came_late
 
 
 def test_what_a_refused_try_has_read_is_read_again(
-    store: Store, client: redis.Redis, lifecycle: Stepper, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, lifecycle: Stepper
 ) -> None:
     id = start_workflow(store, "a").id
     write(client, id, '"of attempt 1"')
@@ -91,9 +91,9 @@ def test_what_a_refused_try_has_read_is_read_again(
         retry_task(store, id, 1)
         write(client, id, '"of attempt 2"')
 
-    overtake(monkeypatch, lifecycle.connection, retry)
-    end(client, id, attempt=1)
-    lifecycle.step()
+    with overtaken(lifecycle.connection, retry, writing=f"RPUSH {id}:facts"):
+        end(client, id, attempt=1)
+        lifecycle.step()
     assert inspect_workflow(store, id)["state"] == "RUNNING"
     end(client, id, attempt=2)
     lifecycle.step()

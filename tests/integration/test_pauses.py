@@ -40,7 +40,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import Stepper, events_of, hold_events
 from tests.integration.test_flows_at_random import INPUTS, Worker, random_text, run_here
-from tests.support.interference import Killed, kill, overtake
+from tests.support.interference import killed, overtaken
 
 Make = Callable[[Consumer], Stepper]
 
@@ -233,14 +233,14 @@ def test_a_pause_survives_restart_and_archive(store: Store, client: redis.Redis,
 
 
 def test_a_pause_comes_between_decision_and_transaction(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
     hold_events(client)
     id = start_workflow(store, "a -> b").id
     complete_task(store, id, "a", 1)
-    overtake(monkeypatch, lifecycle.connection, lambda: pause(store, "all"))
-    run(lifecycle)
+    with overtaken(lifecycle.connection, lambda: pause(store, "all"), writing=f"RPUSH {id}:facts"):
+        run(lifecycle)
     assert started(client) == [("a", 1)]
     resume(store, "all")
     run(lifecycle)
@@ -249,15 +249,14 @@ def test_a_pause_comes_between_decision_and_transaction(
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_lifecycle_dies_as_it_starts_what_was_held(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch, after: bool
+    store: Store, client: redis.Redis, stepper: Make, after: bool
 ) -> None:
     dying, other = stepper(Lifecycle(store)), stepper(Lifecycle(store))
     hold_events(client)
     pause(store, "all")
     ids = [start_workflow(store, "a").id for _ in range(3)]
     resume(store, "all")
-    kill(monkeypatch, dying.connection, at=0, after=after)
-    with pytest.raises(Killed):
+    with killed(dying.connection, writing="ZREM waits:delayed", after=after):
         run(dying)
     run(other)
     assert Counter(task["workflow"] for task in events_of(client, "start-task")) == Counter(ids)

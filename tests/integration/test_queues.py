@@ -26,7 +26,7 @@ from lfr.store.queues.claims import ClaimConflict, claim, read_claims
 from lfr.store.redis.connection import Store, open_store
 from lfr.worker.executor import TaskExecutor
 from tests.integration.conftest import Stepper, append, events_of
-from tests.support.interference import overtake
+from tests.support.interference import overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -225,13 +225,13 @@ def test_a_second_group_does_not_get_a_task_of_one_that_lives(store: Store, step
         assert read_claims(connection).groups == {"a": "mine", "b": "mine", "c": "mine"}
 
 
-def test_of_two_groups_that_claim_a_task_at_once_one_gets_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_two_groups_that_claim_a_task_at_once_one_gets_it(store: Store) -> None:
     with store.connect() as connection, store.connect() as other:
         alive = heartbeat_commands(process("one", "mine", "a"), 60)
-        overtake(monkeypatch, connection, lambda: claim(other, "mine", ["a"], alive))
-        with pytest.raises(ClaimConflict, match="the group mine does a already"):
+        overtaking = overtaken(
+            connection, lambda: claim(other, "mine", ["a"], alive), writing="HSET workflows:claims"
+        )
+        with overtaking, pytest.raises(ClaimConflict, match="the group mine does a already"):
             claim(connection, "yours", ["a"], heartbeat_commands(process("two", "yours", "a"), 60))
         assert read_claims(connection).groups == {"a": "mine"}
 

@@ -33,7 +33,7 @@ from tests.integration.test_queues import (  # noqa: F401
     waiting,
     worker,
 )
-from tests.support.interference import overtake
+from tests.support.interference import overtaken
 from tests.support.waiting import eventually
 
 
@@ -174,7 +174,7 @@ def test_a_task_that_starts_while_its_name_is_claimed_goes_to_the_queue(
     id = start_workflow(store, "a -> b").id
     append(client, kind="end-task", workflow=id, name="a", index=1)
     monkeypatch.setattr(lifecycle.consumer, "on_pass", lambda connection: 0.0)
-    overtake(monkeypatch, lifecycle.connection, lambda: stepper(worker(store, "b")))
-    lifecycle.step()
+    with overtaken(lifecycle.connection, lambda: stepper(worker(store, "b")), writing=f"RPUSH {id}:facts"):
+        lifecycle.step()
     assert queued(client) == 1
     assert "b" not in waiting(client)

@@ -17,8 +17,8 @@ from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.queues.claims import claim
 from lfr.store.redis.connection import Command, Connection, Store
-from tests.integration.conftest import Stepper, append_to
-from tests.support.interference import overtake
+from tests.integration.conftest import Stepper, append, append_to
+from tests.support.interference import overtaken
 
 Make = Callable[[Consumer], Stepper]
 
@@ -89,23 +89,23 @@ def test_branches_that_end_in_turn_are_read_ahead(installation: Installation) ->
     assert len(installation.writes) == 2
 
 
-def test_what_another_client_changes_meanwhile_counts(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_client_changes_meanwhile_counts(installation: Installation) -> None:
     id = start_workflow(installation.store, "A -> B -> C").id
     installation.end(id, 1)
     connection = installation.lifecycle.connection
-    overtake(monkeypatch, connection, lambda: retry_task(installation.store, id, 2))
-    installation.end(id, 2)
+    with overtaken(connection, lambda: retry_task(installation.store, id, 2), writing=f"RPUSH {id}:facts"):
+        installation.end(id, 2)
     assert installation.states(id) == "DONE RUNNING PENDING RUNNING"
-    overtake(monkeypatch, connection, lambda: terminate_workflow(installation.store, id))
-    installation.end(id, 2, attempt=2)
+    with overtaken(
+        connection, lambda: terminate_workflow(installation.store, id), writing=f"RPUSH {id}:facts"
+    ):
+        installation.end(id, 2, attempt=2)
     assert installation.states(id) == "DONE STOPPED PENDING TERMINATED"
 
 
 @pytest.mark.parametrize("change", ["pause", "claim"])
 def test_a_pause_or_a_claim_comes_between_the_read_and_the_transaction(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch, change: str
+    installation: Installation, change: str
 ) -> None:
     store, client, connection = installation.store, installation.client, installation.lifecycle.connection
     id = start_workflow(store, "A -> B -> C").id
@@ -118,13 +118,36 @@ def test_a_pause_or_a_claim_comes_between_the_read_and_the_transaction(
         with store.connect() as other:
             claim(other, "mine", ["C"], [])
 
-    overtake(monkeypatch, connection, intervene)
-    installation.end(id, 2)
+    with overtaken(connection, intervene, writing=f"RPUSH {id}:facts"):
+        installation.end(id, 2)
     assert installation.writes[0][0] == "WATCH"  # it was read ahead
     started = [entry["base"] for _, entry in client.xrange("workflows:run") if "base" in entry]
     assert '"C"' not in started
     if change == "claim":
         assert client.xlen(keys.queue("mine")) == 1
+
+
+@pytest.mark.parametrize("companion", ["stray", "end without attempt"])
+def test_a_batch_with_an_event_that_needs_more_reads_is_read_again(
+    installation: Installation, companion: str
+) -> None:
+    """The transaction that routes a start-task ends the watch. Whether an end without an attempt is still
+    this lifecycle's is read with the workflow."""
+    store, client, connection = installation.store, installation.client, installation.lifecycle.connection
+    other = start_workflow(store, "X").id
+    id = start_workflow(store, "A -> B -> C").id
+    installation.end(id, 1)
+    if companion == "stray":
+        client.delete("workflows:unclaimed:X")
+        stray = {"workflow": other, "name": "X", "base": "X", "index": 1, "attempt": 1, "input": {}}
+        append(client, kind="start-task", parameters={}, **stray)
+        with overtaken(connection, lambda: retry_task(store, id, 2), writing=f"RPUSH {id}:facts"):
+            installation.end(id, 2)
+        assert installation.states(id) == "DONE RUNNING PENDING RUNNING"
+    else:
+        append(client, kind="end-task", workflow=id, name="B", index=2)
+        installation.lifecycle.step()
+        assert installation.states(id) == "DONE DONE RUNNING RUNNING"
 
 
 def test_nothing_is_watched_behind_a_batch_for_others_or_none(installation: Installation) -> None:
@@ -144,13 +167,13 @@ def test_nothing_is_watched_behind_a_batch_for_others_or_none(installation: Inst
     assert installation.states(first) == installation.states(second) == "DONE DONE FINISHED"
 
 
-def test_after_a_refusal_the_next_read_is_not_ahead(
-    installation: Installation, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_refusal_the_next_read_is_not_ahead(installation: Installation, client: redis.Redis) -> None:
     id = start_workflow(installation.store, "A -> B -> C").id
     installation.end(id, 1)
-    overtake(monkeypatch, installation.lifecycle.connection, lambda: client.hset(id, "other", 1))
-    installation.end(id, 2)
+    with overtaken(
+        installation.lifecycle.connection, lambda: client.hset(id, "other", 1), writing=f"RPUSH {id}:facts"
+    ):
+        installation.end(id, 2)
     assert installation.writes[0][0] == "WATCH"
     assert sum("MULTI" in write for write in installation.writes) == 2  # the first was refused
     installation.end(id, 3)

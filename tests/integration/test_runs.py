@@ -31,7 +31,7 @@ from lfr.store.workflows.flow_cache import FlowCache
 from lfr.values.json import Json
 from lfr.worker.executor import TaskExecutor
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
-from tests.support.interference import Killed, kill, overtake
+from tests.support.interference import killed, overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -142,19 +142,16 @@ def test_a_result_by_hand_is_of_one_run(store: Store, stepper: Make) -> None:
 
 
 def test_a_cancellation_that_is_processed_late_ends_no_wait_of_a_later_workflow(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     dead, wait = stepper(WaitTasks(store)), stepper(WaitTasks(store))
     start(store, "wait:delay (- duration: 1h -)", {"n": 1})
     wait.step()
     terminate_workflow(store, ID)
-    kill(monkeypatch, dead.connection, at=0)
-    with pytest.raises(Killed):
+    with killed(dead.connection, writing="ZREM waits:delays"):
         dead.step()
     delete_workflow(store, ID)
     start(store, "wait:delay (- duration: 0 -)", {"n": 2})
-    monkeypatch.undo()
-    monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.001)
     wait.step()
     assert finish(store, wait, stepper(Lifecycle(store))) == {"n": 2}
     eventually(lambda: wait.step() or client.xpending("workflows:run", "wait")["pending"] == 0)
@@ -178,17 +175,12 @@ def test_a_deadline_fails_the_step_of_its_run(store: Store, stepper: Make) -> No
     eventually(lambda: lifecycle.step() or inspect_workflow(store, ID)["state"] == "FAILED")
 
 
-def test_items_of_an_earlier_workflow_do_not_begin(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_items_of_an_earlier_workflow_do_not_begin(store: Store, client: redis.Redis, stepper: Make) -> None:
     dead = stepper(Lifecycle(store))
     start(store, "* a", [1, 2])
-    kill(monkeypatch, dead.connection, at=1)
-    with pytest.raises(Killed):
+    with killed(dead.connection, writing=f"HSET {ID}:items:1"):
         dead.step()
     run_again(store, "* a", [3])
-    monkeypatch.undo()
-    monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.001)
     lifecycle = stepper(Lifecycle(store))
     eventually(lambda: lifecycle.step() or client.xpending("workflows:ends", "lifecycle")["pending"] == 0)
     eventually(lambda: lifecycle.step() or inspect_workflow(store, ID)["steps"][1].get("items"))
@@ -199,13 +191,13 @@ def test_items_of_an_earlier_workflow_do_not_begin(
 
 
 def test_a_latch_is_not_counted_for_a_workflow_that_was_deleted_meanwhile(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     slow = stepper(WaitTasks(store))
     flow = "wait:acquire (- name: x -)"
     start(store, flow, {"n": 1})
-    overtake(monkeypatch, slow.connection, lambda: run_again(store, flow, {"n": 2}))
-    assert finish(store, slow, stepper(Lifecycle(store))) == {"n": 2}
+    with overtaken(slow.connection, lambda: run_again(store, flow, {"n": 2}), writing="SET workflow:latch:x"):
+        assert finish(store, slow, stepper(Lifecycle(store))) == {"n": 2}
     assert client.get("workflow:latch:x") == "1"
 
 
@@ -256,7 +248,7 @@ def inspect_run(store: Store) -> str:
     ],
 )
 def test_a_workflow_of_an_earlier_version_has_no_run_and_goes_on(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch, flow: str
+    store: Store, client: redis.Redis, stepper: Make, flow: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(start_module, "generate_run", lambda: "")
     worker = TaskExecutor(store, "mine", lambda task: task.input, claims=("a",), concurrency=1)

@@ -33,7 +33,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.schedules.start_ids import start_id
 from lfr.store.redis.connection import Command, Store, open_store
 from tests.integration.conftest import Stepper
-from tests.support.interference import Killed, kill
+from tests.support.interference import killed
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -287,14 +287,10 @@ def test_many_at_once_start_each_time_once(store: Store, client: redis.Redis) ->
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_lifecycle_dies_as_it_starts_a_workflow(
-    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, after: bool
-) -> None:
+def test_a_lifecycle_dies_as_it_starts_a_workflow(store: Store, client: redis.Redis, after: bool) -> None:
     scheduled(store, client)
-    with store.connect() as dying:
-        kill(monkeypatch, dying, at=0, after=after)
-        with pytest.raises(Killed):
-            decide_schedule(store, dying, "f", lambda _: BEGIN + HOUR)
+    with store.connect() as dying, killed(dying, writing="RPUSH flows:outcomes:f", after=after):
+        decide_schedule(store, dying, "f", lambda _: BEGIN + HOUR)
     assert workflows(client) == ({hour(1)} if after else set())
     if after:  # that it has started stands in the schedule, not only in the workflow
         terminate_workflow(store, hour(1))

@@ -18,7 +18,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.redis.connection import Store, open_store
 from tests.integration.conftest import Stepper, append
-from tests.support.interference import overtake
+from tests.support.interference import overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -34,7 +34,7 @@ def state(store: Store, id: str) -> str:
 
 
 def test_an_end_task_without_an_attempt_is_counted_once(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     frozen, quick = stepper(Lifecycle(store)), stepper(Lifecycle(store))
     id = start_workflow(store, "a").id
@@ -44,8 +44,8 @@ def test_an_end_task_without_an_attempt_is_counted_once(
         eventually(lambda: quick.step() or state(store, id) == "FAILED")
         restart_workflow(store, id)
 
-    overtake(monkeypatch, frozen.connection, take_over)
-    frozen.step()
+    with overtaken(frozen.connection, take_over, writing=f"RPUSH {id}:facts"):
+        frozen.step()
     assert state(store, id) == "RUNNING"
     assert inspect_workflow(store, id)["steps"][1]["attempt"] == 2
     append(client, kind="end-task", workflow=id, index=1, output={"by": "attempt 2"})
@@ -53,7 +53,7 @@ def test_an_end_task_without_an_attempt_is_counted_once(
 
 
 def test_an_entry_that_another_lifecycle_has_reclaimed_is_left_to_it(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     frozen = stepper(Lifecycle(store))
     id = start_workflow(store, "a").id
@@ -63,8 +63,8 @@ def test_an_entry_that_another_lifecycle_has_reclaimed_is_left_to_it(
         client.xclaim("workflows:run", "lifecycle", "another", 0, [entry])
         retry_task(store, id, 1)  # so that the transaction is refused, and all is read again
 
-    overtake(monkeypatch, frozen.connection, take_over)
-    frozen.step()
+    with overtaken(frozen.connection, take_over, writing=f"RPUSH {id}:facts"):
+        frozen.step()
     (row,) = client.xpending_range("workflows:run", "lifecycle", entry, entry, 1)
     assert row["consumer"] == "another"
     assert state(store, id) == "RUNNING"
@@ -80,11 +80,11 @@ def test_a_task_is_completed_by_hand_in_the_attempt_that_runs(store: Store, step
 
 
 def test_a_note_of_a_refused_try_is_written_by_the_next(
-    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+    store: Store, client: redis.Redis, stepper: Make
 ) -> None:
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "a").id
     append(client, kind="end-task", workflow=id, index=1, attempt=1)
-    overtake(monkeypatch, lifecycle.connection, lambda: retry_task(store, id, 1))
-    lifecycle.step()
+    with overtaken(lifecycle.connection, lambda: retry_task(store, id, 1), writing=f"RPUSH {id}:facts"):
+        lifecycle.step()
     assert client.hkeys(keys.FOREIGN_TASKS) == ["a"]

@@ -22,7 +22,7 @@ from lfr.store.redis.connection import Connection, Store, open_store
 from lfr.tasks.match_keys import match_key
 from lfr.values.stream_id import StreamId
 from tests.integration.conftest import Stepper, append, events_of, hold_events, settle
-from tests.support.interference import Killed, kill
+from tests.support.interference import Killed, killed
 
 Make = Callable[[Consumer], Stepper]
 
@@ -73,12 +73,12 @@ class Installation:
         """Let a role take a pass in which it may die; then another takes its place."""
         number = self.random.randrange(len(self.roles))
         at, after = self.random.randrange(2), self.random.random() < 0.3
-        kill(self.monkeypatch, self.roles[number].connection, at=at, after=after)
+        connection = self.roles[number].connection
         try:
-            self.roles[number].step()
+            with killed(connection, writing="", at=at, after=after, may_live=True):
+                self.roles[number].step()
         except Killed:
             self.roles[number] = self.make(WaitTasks(self.store))
-        self.monkeypatch.setattr(Connection, "transact", TRANSACT)
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import redis
@@ -18,6 +19,7 @@ from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.redis.connection import Store
+from lfr.store.workflows.load import load_whole
 from tests.integration.conftest import Stepper, events_of, hold_events
 
 Make = Callable[[Consumer], Stepper]
@@ -100,6 +102,29 @@ def test_items_stop_and_go_on(store: Store, client: redis.Redis, stepper: Make) 
             complete_task(store, f"{id}/1.{item}", name, index, output=item)
             run(lifecycle)
     assert inspect_workflow(store, id)["steps"][1]["output"] == [0, 1]
+
+
+def test_a_deadline_that_another_lifecycle_has_fired_does_not_fail_what_was_restarted_since(
+    store: Store, client: redis.Redis, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow lifecycle has read that the deadline has come."""
+    slow, quick = stepper(Lifecycle(store)), stepper(Lifecycle(store))
+    id = start_workflow(store, FLOW + "a").id
+    now(client, id)
+    overtook: list[str] = []
+
+    def load_slowly(*arguments: Any) -> Any:
+        if not overtook:
+            overtook.append(id)
+            run(quick)
+            restart_workflow(store, id)
+        return load_whole(*arguments)
+
+    monkeypatch.setattr("lfr.store.workflows.workflow_timeouts.load_whole", load_slowly)
+    run(slow)
+    assert overtook
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["steps"][1]["attempt"]) == ("RUNNING", 2)
 
 
 def test_a_workflow_that_ends_in_time_has_no_deadline(

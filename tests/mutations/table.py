@@ -493,8 +493,8 @@ MUTATIONS: Final = (
     Mutation(
         "pause without a new version of the claims",
         "lfr/store/queues/pauses.py",
-        '_field(pause.scope, pause.name), value), new_version_command()]',
-        '_field(pause.scope, pause.name), value)]',
+        "_field(pause.scope, pause.name), value), new_version_command()]",
+        "_field(pause.scope, pause.name), value)]",
         _tests("test_pauses.py"),
     ),
     Mutation(
@@ -528,18 +528,18 @@ MUTATIONS: Final = (
     Mutation(
         "prune before the archive is written",
         "lfr/operations/prune.py",
-        "            write_archive(archive_workflow(store, id))\n",
-        """            document = archive_workflow(store, id)
-            delete_workflow_if(store, flows, id, filter.matches)
-            write_archive(document)
+        "    write_archive(archive_workflow(store, id))\n",
+        """    document = archive_workflow(store, id)
+    delete_workflow_if(store, FlowCache(), id, filter.matches)
+    write_archive(document)
 """,
         _tests("test_prune.py", "test_retention.py"),
     ),
     Mutation(
         "prune a workflow that was restarted after its archive was written",
         "lfr/operations/prune.py",
-        "            condition = _same_run(filter, archived)\n",
-        "",
+        "    return _same_run(filter, archived)\n",
+        "    return filter.matches\n",
         _tests("test_prune.py"),
     ),
     Mutation(
@@ -548,6 +548,27 @@ MUTATIONS: Final = (
         "        return PruneStep(id, delete_workflow_if(store, flows, id, condition))\n",
         "        return PruneStep(id, delete_workflow_if(store, flows, id, lambda _: True))\n",
         _tests("test_prune.py"),
+    ),
+    Mutation(
+        "delete many together without WATCH",
+        "lfr/operations/delete_ended.py",
+        'pipeline.add("WATCH", keys.CLAIMS_VERSION, *ids)',
+        'pipeline.add("PING")',
+        _tests("test_retention.py"),
+    ),
+    Mutation(
+        "delete together what does not match any more",
+        "lfr/operations/delete_ended.py",
+        "        elif record is None or not condition(record):\n",
+        "        elif record is None:\n",
+        _tests("test_retention.py"),
+    ),
+    Mutation(
+        "let retention delete before the archive is written",
+        "lfr/lifecycle/retention.py",
+        "        if self._write is None:\n            self._doomed",
+        "        if self._write is not self:\n            self._doomed",
+        _tests("test_retention.py"),
     ),
     Mutation(
         "take the result of the child of an attempt that is over",

@@ -68,6 +68,9 @@ def test_the_end_of_another_child_changes_nothing() -> None:
     for step, round in ((RUNNING, 2), (StepProgress(active=1, attempt=2), 1), (UNTOUCHED, 1)):
         change = advance_call(1, step, CHILD, results=[ended(round)])
         assert (change.completed, change.failures, change.facts) == ([], [], [])
+    second = ItemCounts(total=1, begun=1, done=0, round=2)
+    change = advance_call(1, StepProgress(active=1, attempt=2), second, results=[ended(1)])
+    assert (change.completed, change.failures, change.facts) == ([], [], [])
 
 
 FLOW = compile_flow("flow:sub (- lfr: {retry: {times: 2, delay: 0}} -)")
