@@ -28,6 +28,9 @@ _MAX_CONNECTIONS: Final = 500
 _BACKLOG: Final = 1024
 _DEFAULT_MAX_BODY: Final = 16 * 2**20
 _MAX_HEADERS: Final = 32_768
+_MAX_UNREAD_OF_STREAM: Final = 512 * 1024
+"""The bytes of a stream that are not read yet beyond which it waits for its reader."""
+
 _IDLE_SECONDS: Final = 60
 _DRAIN_SECONDS: Final = 5.0
 _ALIVE_INTERVAL_SECONDS: Final = 2.0
@@ -137,6 +140,7 @@ def _limits(max_body: int) -> dict[str, Any]:
         "connection_limit": _MAX_CONNECTIONS,
         "max_request_header_size": _MAX_HEADERS,
         "max_request_body_size": max_body + 1,
+        "outbuf_high_watermark": _MAX_UNREAD_OF_STREAM,
         "channel_timeout": _IDLE_SECONDS,
         "channel_request_lookahead": 1,  # else waitress does not notice that a client has disconnected
         "ident": None,

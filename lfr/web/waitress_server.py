@@ -37,8 +37,8 @@ _FREE_SHARE: Final = 0.1
 _SHORTEST_IDLE_SECONDS: Final = 1.0
 _SHORTEST_REQUEST_SECONDS: Final = 5.0
 _SHORTEST_RESPONSE_SECONDS: Final = 10.0
-"""No connection is closed to make room before it has been idle, its request incomplete, or its complete
-response unread, for this long."""
+"""No connection is closed to make room before it has been idle, its request incomplete, or its response
+unread, for this long."""
 
 _MAX_REQUESTS: Final = 2
 """How many requests of a connection wait for their responses: one packet may hold hundreds, each with a
@@ -133,7 +133,11 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return result
 
     def service(self) -> None:
-        """Execute one request; refuse it if too much is to be read already."""
+        """Execute one request; refuse it if too much is to be read already. If an earlier response on this
+        connection is not read yet, this one would wait for that in a thread: so it is dropped."""
+        if self.total_outbufs_len:
+            self._drop_requests()
+            return
         request = self.requests[0]
         if not request.error and (whose := self.server.too_much_unread(self.client)):
             request.error = TooMuchUnread(f"too many bytes of responses {whose} are not read yet")
@@ -157,6 +161,17 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             self.request = None
             self.requests[-1].headers["CONNECTION"] = "close"
 
+    def _drop_requests(self) -> None:
+        """Drop all requests that wait, and close the connection after the responses that it has."""
+        with self.requests_lock:
+            for request in [*self.requests, self.request]:
+                if request is not None:
+                    request.close()
+            del self.requests[:]
+            self.request = None
+            self.close_when_flushed = True
+        self.server.pull_trigger()
+
     def _check_body(self) -> None:
         """Answer a request (401) before its body has come, if its token does not permit to send one."""
         request = self.request
@@ -168,7 +183,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def enforce_timeouts(self, now: float) -> None:
         """Close the connection if its client is too slow to read; answer a request that is too slow (408)."""
-        if not self.total_outbufs_len or self.requests:
+        if not self.total_outbufs_len:
             self.unread_since = 0.0
         elif not self.unread_since:
             self.unread_since = now
@@ -179,9 +194,9 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def dispensable_since(self, now: float) -> float | None:
         """Return since when nothing has happened on the connection that a server without room has to wait
-        for: no request, or one that does not arrive, or a response that is read slowly; None if something
-        has."""
-        if self.requests or self.will_close:
+        for: no request, or one that does not arrive, or a response that is read slowly, be it complete or a
+        stream; None if something has."""
+        if self.will_close or (self.requests and not self.total_outbufs_len):
             return None
         since, least = float(self.last_activity), _SHORTEST_IDLE_SECONDS
         if self.total_outbufs_len:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lfr.web import server as web_server
 from lfr.web import waitress_server
 from lfr.web.waitress_server import WaitressServer
 from tests.support.waiting import STALL_SECONDS, eventually
@@ -244,3 +245,61 @@ def test_slow_readers_make_room_if_all_leave_too_much_unread(monkeypatch: pytest
         monkeypatch.setattr(waitress_server, "_SHORTEST_RESPONSE_SECONDS", 0.0)
         eventually(lambda: len(server._channels()) == 1)  # what it has left is little enough
         assert answer(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[0] == 200
+
+
+def test_a_second_request_behind_an_unread_response_holds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its response would wait in a thread until the first one is read: some connections would stop all."""
+    monkeypatch.setattr(waitress_server, "_MAX_UNREAD_BYTES_OF_CLIENT", 10**9)
+    request = b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n"
+    with serving(app) as (server, port), ExitStack() as stack:
+        for number in range(1, LIMITS["threads"] + 1):  # type: ignore[operator]
+            reader = stack.enter_context(socket.create_connection(("127.0.0.1", port), STALL_SECONDS))
+            reader.sendall(request + request)
+            eventually(lambda: sum(each.total_outbufs_len > 0 for each in server._channels()) == number)  # noqa: B023
+        assert answer(port, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[0] == 200
+        response = b"".join(iter(lambda: reader.recv(2**20), b""))
+    assert response.count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_a_stream_that_is_read_slowly_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waitress_server, "_SEND_TIMEOUT_SECONDS", 1e6)  # as if it read a byte now and then
+    monkeypatch.setattr(waitress_server, "_MAX_UNREAD_BYTES_OF_CLIENT", 1_000_000)
+    has_ended = threading.Event()
+
+    def stream(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        start("200 OK", [("Content-Type", "text/event-stream")])
+        try:
+            while True:
+                yield BIG[:1_000_000]
+        finally:
+            has_ended.set()
+
+    with serving(stream) as (server, port):
+        with socket.create_connection(("127.0.0.1", port), STALL_SECONDS) as reader:
+            reader.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            eventually(lambda: any(each.total_outbufs_len > 1_000_000 for each in server._channels()))
+            assert answer(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[0] == 503
+            monkeypatch.setattr(waitress_server, "_SHORTEST_RESPONSE_SECONDS", 0.0)
+            eventually(lambda: not server._channels())
+        assert has_ended.wait(STALL_SECONDS)
+
+
+def test_a_stream_waits_for_its_reader() -> None:
+    unread: list[int] = []
+
+    def stream(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        start("200 OK", [("Content-Type", "text/event-stream")])
+        for _ in range(300):
+            yield BIG[:65_536]
+            unread.append(max(each.total_outbufs_len for each in server._channels()))
+
+    limits = {**web_server._limits(1000), "threads": 1}
+    with (
+        serving(stream, **limits) as (server, port),
+        socket.create_connection(("127.0.0.1", port), STALL_SECONDS) as reader,
+    ):
+        reader.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        eventually(lambda: max(unread, default=0) > web_server._MAX_UNREAD_OF_STREAM)
+        response = b"".join(iter(lambda: reader.recv(2**20), b""))
+    assert response.count(b"x" * 65_536) == 300
+    assert max(unread) <= web_server._MAX_UNREAD_OF_STREAM + 2 * 65_536
