@@ -18,7 +18,7 @@ from lfr.flow import Flow
 from lfr.operations.complete_task import complete_task
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow, list_history
-from lfr.operations.intervene import restart_workflow, terminate_workflow
+from lfr.operations.intervene import restart_workflow, skip_task, terminate_workflow
 from lfr.operations.list_workflows import list_workflows
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
@@ -115,6 +115,23 @@ def test_outputs_in_the_order_of_the_items(store: Store, lifecycle: Stepper, wor
     items = workflow["steps"][1]["items"]
     assert items.pop("latest") == [f"{id}/1.{number}" for number in (4, 3, 2, 0, 1)]
     assert items == {"total": 5, "done": 5, "running": 0, "failed": 0, "open": []}
+
+
+def test_an_iterated_step_of_a_workflow_that_was_mended_before_a_lifecycle_ran_goes_on(
+    store: Store, lifecycle: Stepper, worker: Worker
+) -> None:
+    """Its start-task is read after the workflow has failed, was restarted and its other step was skipped."""
+    text = "* it:x; { <[1]> -> ? `$.no` s  <[2]> -> ? `$.no` s } -> > D"
+    id = start_workflow(store, text, [1, 2]).id
+    workflow = inspect_workflow(store, id)
+    assert workflow["state"] == "FAILED"
+    restart_workflow(store, id)
+    [failed] = [step["index"] for step in workflow["steps"] if step["state"] == "FAILED"]
+    skip_task(store, id, failed, {})
+    finish(lifecycle, worker)
+    assert worker.done == [1, 2]
+    workflow = inspect_workflow(store, id)
+    assert (workflow["state"], workflow["steps"][1]["state"]) == ("FINISHED", "DONE")
 
 
 def test_what_an_item_leaves_behind(

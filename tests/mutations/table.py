@@ -435,13 +435,6 @@ MUTATIONS: Final = (
         _tests("test_read_ahead.py"),
     ),
     Mutation(
-        "use what was read ahead, although another event of the batch ends the watch",
-        "lfr/lifecycle/read_ahead.py",
-        "            and not batch_events.strays\n",
-        "",
-        _tests("test_read_ahead.py"),
-    ),
-    Mutation(
         "use what was read ahead for an end that may be another lifecycle's by now",
         "lfr/lifecycle/read_ahead.py",
         "            and not batch_events.results_without_attempt()\n",
