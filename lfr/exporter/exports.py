@@ -14,7 +14,7 @@ from typing import Final
 
 from lfr.notices.notice import retry_seconds
 from lfr.operations.inspect.history_state import BadHistoryState
-from lfr.operations.traces.load import load_spans_of_run, load_traced
+from lfr.operations.traces.load import load_spans_of_child, load_spans_of_run, load_traced
 from lfr.operations.traces.runs import make_runs
 from lfr.operations.traces.span import Span, encode_requests
 from lfr.outbound.delivery_failed import DeliveryFailed
@@ -23,9 +23,11 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
 from lfr.store.totals import NewTotals
 from lfr.store.traces import (
+    MAX_QUEUED,
     TRACES_NAME,
     EndedWorkflow,
     ReceiverState,
+    drop_excess,
     lease_commands,
     read_receiver,
     remove_commands,
@@ -111,6 +113,8 @@ class Exports:
         """Begin an export of what is due; return whether something was."""
         count = 1 if self._single else _MAX_WORKFLOWS
         state = read_receiver(connection)
+        if state.queued > MAX_QUEUED:  # children that lifecycles have queued
+            self._count("dropped", drop_excess(connection))
         due = take_due(connection, state, count=count, lease_ms=self._lease_ms)
         if not due:
             return False
@@ -145,6 +149,10 @@ class Exports:
     def _load_spans(self, connection: Connection, ended: EndedWorkflow) -> list[Span]:
         """Return the spans of the run of a workflow that ended then, or else of the last one that has ended;
         none if it is gone, or if who has started it wants no spans."""
+        if ended.is_child:
+            spans = load_spans_of_child(connection, self._flows, ended)
+            self._count("dropped", 1 if spans is None else 0)
+            return spans or []
         workflow = load_traced(connection, self._flows, ended.id)
         if workflow is None:
             LOGGER.warning("%s was deleted before its spans were exported", ended.id)

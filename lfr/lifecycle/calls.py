@@ -29,6 +29,7 @@ from lfr.states import WorkflowState
 from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain
+from lfr.store.traces import keep_child_commands
 from lfr.store.workflows.calls import (
     CalledFlow,
     EndedChild,
@@ -182,6 +183,10 @@ class CallsProcessor:
                 finished.append(ended[result.id])
                 output = decode_json(result.output)
                 changes.results.append(StepResult(index, output, attempt=result.id.round))
+        for child in finished:
+            changes.commands += keep_child_commands(
+                routes, child.record.id, workflow.record, child.record.reference, child.record.name
+            )
         changes.commands += collect_finished_children(connection, finished)
         return changes
 

@@ -40,6 +40,7 @@ from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.stream.entries import ConsumerId, append_command
+from lfr.store.traces import keep_child_commands
 from lfr.store.workflows.attempt_status import is_active
 from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.flow_cache import FlowCache
@@ -260,8 +261,14 @@ class ItemsProcessor:
         """Return the commands that collect outputs, begin items and update the counts of one step."""
         id, index, counts = workflow.record.id, change.index, change.counts
         part = self._flows.part(workflow.flow, index)
+        record = workflow.record
         commands = [
-            command for result in change.completed for command in collect_output_commands(part, result)
+            command
+            for result in change.completed
+            for command in (
+                *keep_child_commands(routes, str(result.id), record, part.reference, record.name),
+                *collect_output_commands(part, result),
+            )
         ]
         if counts is None:
             return commands

@@ -7,6 +7,7 @@ often they are exported: at least once. A receiver that is away holds up nothing
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -24,6 +25,10 @@ from lfr.values.times import parse_timestamp
 
 _ENDS: Final = (events.END_WORKFLOW, events.FAILED_WORKFLOW, events.TERMINATED_WORKFLOW)
 
+_LIFE_SECONDS: Final = 10
+_LIFE_EVERY_SECONDS: Final = 2.0
+"""How long the mark that a traces role runs lasts, and how often it is renewed."""
+
 
 class Traces(Consumer):
     """Queues the workflows that end, and exports those that are queued. Raises BadSettings when it is
@@ -31,10 +36,20 @@ class Traces(Consumer):
 
     def __init__(self, store: Store) -> None:
         super().__init__(store, "traces")
+        self._live_at = 0.0
         self._exports = Exports(store, SpanReceiver(store.settings), self.totals)
 
+    def join(self, connection: Connection) -> None:
+        """Create the group, then tell lifecycles that a traces role runs."""
+        super().join(connection)
+        self._live_at = 0.0
+
     def on_pass(self, connection: Connection) -> float:
-        """Export what is due."""
+        """Tell lifecycles, every two seconds, that a traces role runs; export what is due. (SET EX)"""
+        now = time.monotonic()
+        if now >= self._live_at:
+            self._live_at = now + _LIFE_EVERY_SECONDS
+            connection.call("SET", keys.TRACES_ROLE, 1, "EX", _LIFE_SECONDS)
         return min(self._exports.run(connection), super().on_pass(connection))
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:

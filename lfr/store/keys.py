@@ -143,6 +143,9 @@ that is due, both in milliseconds since the epoch. 0: at once, a test."""
 TRACE_RECEIVER = "workflows:traces:receiver"
 """STRING: how the latest export of spans went, as JSON, see `lfr.store.traces`."""
 
+TRACES_ROLE = "workflows:traces:role"
+"""STRING: exists while a traces role runs; expires. Without it no histories of children are kept for it."""
+
 NOTICES = "workflows:notices"
 """HASH: `RECIPIENT ID` -> a notice that is to be delivered, as JSON, see `lfr.store.notices`."""
 
@@ -256,6 +259,12 @@ def notice_test(id: str) -> str:
 def trace_test(id: str) -> str:
     """STRING: how a test of the export went, as JSON; expires."""
     return f"workflows:traces:test:{id}"
+
+
+def traced_child(member: str) -> str:
+    """LIST: the history of a child that has succeeded and is deleted, for the member of TRACES; at its end
+    what else its spans are made of, as JSON. It expires."""
+    return f"workflows:traces:child:{member}"
 
 
 def queue(group: str) -> str:

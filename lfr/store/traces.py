@@ -12,10 +12,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from lfr.item_ids import is_item
+from lfr.states import WorkflowState
 from lfr.store import keys
+from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
 from lfr.store.redis.transaction import retry_until_committed
 from lfr.store.stream.entries import flatten_pairs
+from lfr.store.workflows.history import History, parse_history_list
+from lfr.store.workflows.load import Record
+from lfr.trace_context import trace_of
+from lfr.values.json import decode_json, encode_json
 
 MAX_QUEUED: Final = 10_000
 """How many workflows wait for their export, at most."""
@@ -24,14 +31,17 @@ TRACES_NAME: Final = "traces"
 """The name in TRACE_TOTALS."""
 
 _TEST: Final = "test"
+_CHILD_MS: Final = 3_600_000
+"""How long the history of a child waits for its export."""
+
 _TEST_SECONDS: Final = 300
 """How long the result of a test is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndedWorkflow:
-    """A workflow that ended at this time, in milliseconds since the epoch; or, with the id `test`, a test of
-    the export, with its number."""
+    """A workflow, or a child, that ended at this time, in milliseconds since the epoch; or, with the id
+    `test`, a test of the export, with its number."""
 
     id: str
     at_ms: int
@@ -45,6 +55,11 @@ class EndedWorkflow:
     def is_test(self) -> bool:
         """Whether it is no workflow."""
         return self.id == _TEST
+
+    @property
+    def is_child(self) -> bool:
+        """Whether it is a child that has succeeded, and is deleted."""
+        return is_item(self.id)
 
     @classmethod
     def parse(cls, member: bytes) -> EndedWorkflow:
@@ -103,6 +118,59 @@ def queue_commands(ended: Iterable[EndedWorkflow], due_ms: int) -> list[Command]
     return [("ZADD", keys.TRACES, "NX", *pairs)] if pairs else []
 
 
+def keep_child_commands(
+    routes: Routes, child: str, parent: Record, reference: str, name: str
+) -> list[Command]:
+    """Return the commands that keep the history of a child that has succeeded, and queue the export of its
+    steps; they come before those that delete it. None, if no traces role runs, or if its workflow wants no
+    spans. `reference` is that of its flow, `name` the name of that. (COPY, RPUSH, PEXPIRE, ZADD)"""
+    if not routes.has_exports or not trace_of(child, parent.run, parent.traceparent).is_sampled:
+        return []
+    ended = EndedWorkflow(child, routes.now_ms)
+    key = keys.traced_child(ended.member)
+    details = encode_json([reference, name, parent.run, parent.traceparent])
+    return [
+        ("COPY", keys.facts(child), key, "REPLACE"),
+        ("RPUSH", key, details),
+        ("PEXPIRE", key, _CHILD_MS),
+        *queue_commands([ended], routes.now_ms),
+    ]
+
+
+def load_kept_child(connection: Connection, ended: EndedWorkflow) -> tuple[Record, History] | None:
+    """Return what `keep_child_commands` has kept of a child: its record, as far as spans need it, and its
+    history; None: it has expired. (LRANGE)"""
+    elements = connection.call("LRANGE", keys.traced_child(ended.member), 0, -1)
+    if len(elements) < 2:
+        return None
+    reference, name, run, traceparent = decode_json(elements[-1])
+    history = parse_history_list(elements[:-1])
+    record = Record(
+        id=ended.id,
+        reference=reference,
+        state=WorkflowState.FINISHED,
+        started_ms=history.entries[0].at_ms,
+        active=0,
+        done=0,
+        skipped=0,
+        failed=0,
+        name=name,
+        ended_ms=ended.at_ms,
+        total=None,
+        simulated=0,
+        reason="",
+        run=run,
+        traceparent=traceparent,
+    )
+    return record, history
+
+
+def drop_excess(connection: Connection) -> int:
+    """Remove from the queue what is beyond MAX_QUEUED, the latest; return how many those were.
+    (ZREMRANGEBYRANK)"""
+    return int(connection.call("ZREMRANGEBYRANK", keys.TRACES, MAX_QUEUED, -1))
+
+
 def take_due(
     connection: Connection, state: ReceiverState, *, count: int, lease_ms: int
 ) -> list[EndedWorkflow]:
@@ -127,8 +195,12 @@ def lease_commands(ended: Iterable[EndedWorkflow], until_ms: int) -> list[Comman
 
 
 def remove_commands(ended: Sequence[EndedWorkflow]) -> list[Command]:
-    """Return the commands that remove exports from the queue. (ZREM)"""
-    return [("ZREM", keys.TRACES, *(each.member for each in ended))] if ended else []
+    """Return the commands that remove exports from the queue, and what is kept for them. (ZREM, DEL)"""
+    if not ended:
+        return []
+    children = [keys.traced_child(each.member) for each in ended if each.is_child]
+    deletions: list[Command] = [("DEL", *children)] if children else []
+    return [("ZREM", keys.TRACES, *(each.member for each in ended)), *deletions]
 
 
 def report_test_commands(test: EndedWorkflow, problem: str, trace_id: str) -> list[Command]:

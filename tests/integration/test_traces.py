@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -151,6 +152,7 @@ def test_items_and_called_flows_are_spans_of_the_same_trace(
 ) -> None:
     apply_flows(traced, [FlowSource("@flow inner B", "inner", None)])
     lifecycle, role = stepper(Lifecycle(traced)), stepper(Traces(traced))
+    role.step()  # lifecycles keep the histories of children only for a role that runs
     id = start_workflow(traced, "<[1]> -> * A -> flow:inner", traceparent=CALLER).id
     settle(client, lifecycle)
     [item_task] = started_tasks(client)
@@ -163,19 +165,66 @@ def test_items_and_called_flows_are_spans_of_the_same_trace(
     )
     fail_task(traced, child, index, "no disk")
     settle(client, lifecycle, role)
-    export(role, lambda: is_empty(client) and bool(receiver.requests))
+    export(role, lambda: is_empty(client) and len(receiver.spans()) >= 7)
     spans = {span.name: span for span in receiver.spans()}
-    assert len(receiver.spans()) == 6
+    assert len(receiver.spans()) == 7
+    assert len({span.span_id for span in receiver.spans()}) == 7
     root = next(span for span in receiver.spans() if attributes(span).get("lfr.workflow.state"))
     call, inner = [span for span in receiver.spans() if span.name == "flow:inner"]
     assert {span.trace_id.hex() for span in receiver.spans()} == {TRACE}
     assert spans["* A"].parent_span_id == call.parent_span_id == root.span_id
     assert spans["A [0]"].parent_span_id == spans["* A"].span_id
     assert inner.parent_span_id == call.span_id
+    assert spans["A"].parent_span_id == spans["A [0]"].span_id  # of the item, which is deleted
+    assert spans["A"].span_id.hex() in item_task["traceparent"]
     assert spans["B"].parent_span_id == inner.span_id  # a child that has failed is still stored
     assert spans["B"].span_id.hex() in task["traceparent"]
     assert spans["B"].status.message == "no disk"
     assert attributes(root)["lfr.workflow.id"] == id
+
+
+def test_the_steps_of_a_called_flow_are_exported_though_it_is_deleted(
+    client: redis.Redis, traced: Store, stepper: Make, receiver: SpanServer
+) -> None:
+    apply_flows(
+        traced, [FlowSource("@flow inner B", "inner", None), FlowSource("@flow outer flow:inner", "o", None)]
+    )
+    lifecycle, role = stepper(Lifecycle(traced)), stepper(Traces(traced))
+    role.step()
+    start_workflow(traced, "flow:outer")
+    settle(client, lifecycle)
+    [task] = started_tasks(client)
+    child = json.loads(task["workflow"])
+    assert child.count("/") == 2
+    end_task(client, child, output=1)
+    settle(client, lifecycle, role)
+    export(role, lambda: is_empty(client) and len(receiver.spans()) >= 6)
+    assert not client.exists(child)
+    assert not list(client.scan_iter("workflows:traces:child:*"))
+    spans = {span.span_id: span for span in receiver.spans()}
+    line = [next(span for span in spans.values() if span.name == "B")]
+    assert line[0].span_id.hex() in task["traceparent"]
+    while line[-1].parent_span_id:
+        line.append(spans[line[-1].parent_span_id])
+    assert len(line) == len(spans) == 6
+    for inner, outer in pairwise(line):
+        assert outer.start_time_unix_nano <= inner.start_time_unix_nano
+        assert inner.end_time_unix_nano <= outer.end_time_unix_nano
+
+
+def test_children_beyond_the_bound_are_dropped(
+    client: redis.Redis, traced: Store, stepper: Make, receiver: SpanServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lfr.store.traces.MAX_QUEUED", 2)
+    monkeypatch.setattr("lfr.exporter.exports.MAX_QUEUED", 2)
+    lifecycle, role = stepper(Lifecycle(traced)), stepper(Traces(traced))
+    role.step()
+    start_workflow(traced, "* { * A }", [[], [], [], []])
+    settle(client, lifecycle)
+    assert client.zcard(keys.TRACES) == 4
+    client.delete(keys.traced_child(client.zrange(keys.TRACES, 0, 0)[0]))  # it has expired
+    export(role, lambda: is_empty(client))
+    assert totals(traced, role)["dropped"] >= 3
 
 
 def test_after_a_restart_only_what_is_new_is_exported(

@@ -12,6 +12,7 @@ from lfr.operations.traces.runs import TracedWorkflow, WorkflowRun, make_runs
 from lfr.operations.traces.span import Span, export_request
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Connection, Store, read_time_ms
+from lfr.store.traces import EndedWorkflow, load_kept_child
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.history import read_whole_history
 from lfr.store.workflows.queries import load_records
@@ -61,6 +62,19 @@ def load_traced(connection: Connection, flows: FlowCache, id: str) -> TracedWork
         trace_of(id, record.run, record.traceparent),
         read_time_ms(connection),
     )
+
+
+def load_spans_of_child(connection: Connection, flows: FlowCache, ended: EndedWorkflow) -> list[Span] | None:
+    """Return the spans of the steps of a child that has succeeded, and of its own children; that of the child
+    itself is one of its parent's. None: what was kept of it has expired."""
+    loaded = load_kept_child(connection, ended)
+    if loaded is None:
+        return None
+    record, history = loaded
+    flow = flows.fetch(connection, [record.reference]).get(record.reference)
+    trace = trace_of(ended.id, record.run, record.traceparent)
+    run = make_runs(TracedWorkflow(record, flow, history, {}, trace, ended.at_ms))[-1]
+    return [*run.spans, *(child.span for child in run.children)][:MAX_SPANS]
 
 
 def load_spans_of_run(

@@ -53,6 +53,7 @@ class Routes:
     large_bytes    the size from which on an input goes by pointer; None: none does
     listeners_read_pointers  whether the workers of all foreign groups read pointers
     has_traces     whether start-tasks of every workflow say which trace they belong to
+    has_exports    whether a traces role runs
     """
 
     now_ms: int
@@ -64,6 +65,7 @@ class Routes:
     large_bytes: int | None = None
     listeners_read_pointers: bool = False
     has_traces: bool = False
+    has_exports: bool = False
 
     def trace_of(self, workflow: str, run: str, traceparent: str) -> TraceContext | None:
         """Return the trace that start-tasks of a workflow name, see `lfr.trace_context.trace_of`; None: they
@@ -210,7 +212,7 @@ class RouteCache:
         now = time.monotonic()
         return RouteReads(
             pipeline.add(*TIME),
-            pipeline.add("MGET", keys.CLAIMS_VERSION, keys.RECEIPTS_ROLE),
+            pipeline.add("MGET", keys.CLAIMS_VERSION, keys.RECEIPTS_ROLE, keys.TRACES_ROLE),
             pipeline.add("XINFO", "GROUPS", self.bus),
             {
                 name: (
@@ -224,7 +226,7 @@ class RouteCache:
 
     def parse(self, connection: Connection, reads: RouteReads) -> Routes:
         """Return the routes; read claims and pauses again if their version has changed. (HGETALL)"""
-        version, receipts_role = reads.states.value
+        version, receipts_role, traces_role = reads.states.value
         if version != self._claims.version:
             claims, pauses = connection.execute([("HGETALL", keys.CLAIMS), ("HGETALL", keys.PAUSES)])
             self._claims = parse_claims(version, claims)
@@ -240,6 +242,7 @@ class RouteCache:
             large_bytes=self._large_bytes,
             listeners_read_pointers=all(listeners),
             has_traces=self._has_traces,
+            has_exports=traces_role is not None,
         )
 
     def watch(self, connection: Connection, *more: str) -> Routes:

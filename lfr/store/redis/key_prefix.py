@@ -28,6 +28,7 @@ _KEYS: Final[Mapping[str, slice]] = {
     **_names("ZADD ZCARD ZCOUNT ZINCRBY ZMSCORE ZRANGE ZRANGEBYSCORE ZRANK ZREM", slice(1, 2)),
     **_names("ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK", slice(1, 2)),
     **_names("ZSCAN ZSCORE", slice(1, 2)),
+    **_names("COPY", slice(1, 3)),
     **_names("MEMORY XGROUP XINFO", slice(2, 3)),
     **_names("DEL EXISTS MGET RENAME WATCH", slice(1, None)),
 }

@@ -35,6 +35,7 @@ _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.TRACE_TOTALS: "hash",
     keys.TRACES: "zset",
     keys.TRACE_RECEIVER: "string",
+    keys.TRACES_ROLE: "string",
     keys.NOTICES: "hash",
     keys.NOTICE_RECIPIENTS: "hash",
     keys.NOTICE_RULES: "hash",

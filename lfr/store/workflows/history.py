@@ -156,6 +156,11 @@ def read_raw_history(connection: Connection, workflow: str) -> RawHistory:
             return RawHistory(entries, None if text is None else decode_json(text))
 
 
+def parse_history_list(elements: Iterable[bytes]) -> History:
+    """Return the history that a list holds, of which nothing was removed."""
+    return History(list(map(_parse_facts, _parse_elements(elements, 0))))
+
+
 def read_removed_history(connection: Connection, workflow: str) -> Json:
     """Return what the entries said that were removed; None: none were. (GET)"""
     text = connection.call("GET", keys.removed_history(workflow))

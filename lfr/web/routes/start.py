@@ -144,6 +144,9 @@ _START: Final = {
     ),
     "oneOf": [{"required": ["workflow"]}, {"required": ["flow"]}],
 }
+_TRACEPARENT: Final = Parameter(
+    "traceparent", TEXT, "the trace to which the workflow belongs (W3C Trace Context)"
+)
 _KEY: Final = Parameter("Idempotency-Key", TEXT, "a text of yours: a second request with it starts nothing")
 _STARTED: Final = {201: {JSON: WORKFLOW_ID}, 200: {JSON: WORKFLOW_ID}}
 
@@ -162,7 +165,7 @@ ROUTES: Final = (
         _start,
         "Start a workflow of a flow text, or of a stored flow, NAME or NAME@VERSION. A repeated request with "
         "the same id, flow and input starts nothing; nor does one with the same header Idempotency-Key.",
-        headers=(_KEY,),
+        headers=(_KEY, _TRACEPARENT),
         body={JSON: _START, "text/plain": FLOW_TEXT},
         responses=_STARTED,
         problems=(400, 404, 409, 507),
@@ -171,7 +174,7 @@ ROUTES: Final = (
         "/workflows/start/upload",
         _upload,
         "Start a workflow from a form: the flow as the file or field `workflow`, its input as `input`.",
-        headers=(_KEY,),
+        headers=(_KEY, _TRACEPARENT),
         body={
             "multipart/form-data": object_schema(
                 {"workflow": FLOW_TEXT}, {"input": TEXT, "id": TEXT, "labels": TEXT}

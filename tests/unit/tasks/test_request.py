@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -207,6 +208,22 @@ def test_with_sync_false_the_query_names_the_run() -> None:
     task = StartTask("workflow:w", "fetch", "request:get", 4, {}, parameters, 2, run="0f5c9a31")
     query = build_request(parse_request_parameters(task), "").location.query
     assert query.endswith("&littleflow-attempt=2&littleflow-run=0f5c9a31")
+
+
+def test_a_traceparent_is_sent_only_if_the_setting_says_so() -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    task = StartTask("workflow:w", "fetch", "request:get", 4, {}, {"url": "http://x"}, 2, traceparent=trace)
+    parameters = parse_request_parameters(task)
+    assert "traceparent" not in build_request(parameters, "").headers
+    assert build_request(parameters, "", with_trace=True).headers["traceparent"] == trace
+    own = {"url": "http://x", "headers": {"Traceparent": "00-own"}}
+    with_own = parse_request_parameters(replace(task, parameters=own))
+    assert build_request(with_own, "", with_trace=True).headers == {
+        "Accept": "*/*",
+        "Traceparent": "00-own",
+    }
+    untraced = parse_request_parameters(replace(task, traceparent=""))
+    assert "traceparent" not in build_request(untraced, "", with_trace=True).headers
 
 
 def test_default_headers_and_the_tasks_own() -> None:
