@@ -66,9 +66,10 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
-    """An installation that all tests share. Each test starts its own workflows."""
+    """An installation that the tests of one file share: what those of others leave depends on the order. Each
+    test starts its own workflows."""
     with installed(tmp_path_factory.mktemp("console")) as installation:
         yield installation
 

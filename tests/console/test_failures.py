@@ -91,7 +91,7 @@ def test_a_group_is_restarted_and_nothing_else(failing: Installation, signed_in:
     dialog.get_by_role("button", name="Stop").click()
     eventually(lambda: held or page.wait_for_timeout(10))  # its request is under way
     held[0].continue_()
-    expect(dialog.get_by_role("status")).to_have_text("Stopped: 100 of 126 workflows")
+    expect(dialog.get_by_role("status")).to_have_text(re.compile(r"Stopped: [1-9]\d* of 126 workflows"))
     dialog.get_by_role("button", name="Go on").click()
     expect(dialog.get_by_role("status")).to_have_text("Done: 126 of 126 workflows")
     dialog.get_by_role("button", name="Close").click()
