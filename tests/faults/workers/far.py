@@ -69,9 +69,8 @@ def append(kind: str, **fields: Any) -> tuple[object, ...]:
     return ("XADD", STREAM, "*", *words)
 
 
-def handle(redis: Redis, id: str, flat: list[str]) -> None:
-    """Do the task of an entry if it is one of ours; acknowledge it in any case."""
-    acknowledge = ("XACK", STREAM, GROUP, id)
+def handle(redis: Redis, id: str, flat: list[str]) -> bool:
+    """Do the task of an entry, and acknowledge it, if it is one of ours; return whether it is."""
     try:
         event = {name: json.loads(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
     except ValueError:
@@ -79,13 +78,14 @@ def handle(redis: Redis, id: str, flat: list[str]) -> None:
     base = event.get("base")
     is_ours = event.get("kind") == "start-task" and isinstance(base, str) and base.startswith("far:")
     if not is_ours or isinstance(event.get("claimed"), str):
-        redis.call(*acknowledge)
-        return
+        return False
     log_execution(event["workflow"], event["index"], event["attempt"], event["name"], digest(event["input"]))
     output = output_of(base, event["input"], event["parameters"], event["index"])
     answer = {name: event[name] for name in ("workflow", "name", "index")}
     end = append("end-task", **answer, status="SUCCESS", output=output)
-    redis.transact(end, append("receipt", **{"for": id, "action": "processed"}), acknowledge)
+    receipt = append("receipt", **{"for": id, "action": "processed"})
+    redis.transact(end, receipt, ("XACK", STREAM, GROUP, id))
+    return True
 
 
 def work(redis: Redis) -> None:
@@ -97,11 +97,11 @@ def work(redis: Redis) -> None:
             raise
     while True:
         taken_over = redis.call("XAUTOCLAIM", STREAM, GROUP, ME, IDLE_MS, "0-0", "COUNT", 10)[1]
-        read = ("XREADGROUP", "GROUP", GROUP, ME, "COUNT", 10, "BLOCK", 1000, "STREAMS", STREAM, ">")
+        read = ("XREADGROUP", "GROUP", GROUP, ME, "COUNT", 50, "BLOCK", 1000, "STREAMS", STREAM, ">")
         new = redis.call(*read)
-        for id, flat in [*taken_over, *(new[0][1] if new else [])]:
-            if flat:
-                handle(redis, id, flat)
+        entries = [(id, flat) for id, flat in [*taken_over, *(new[0][1] if new else [])] if flat]
+        if others := [id for id, flat in entries if not handle(redis, id, flat)]:
+            redis.call("XACK", STREAM, GROUP, *others)
 
 
 def main(port: int) -> None:
