@@ -57,6 +57,7 @@ from lfr.operations.stored_flows import (
 from lfr.operations.task_list import list_tasks
 from lfr.operations.task_logs import follow_task_log, read_whole_task_log
 from lfr.operations.traces.load import describe_trace
+from lfr.operations.wait_for_end import wait_for_end
 from lfr.operations.waits.list_waits import collect_waits
 from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import ABSENT, Json
@@ -250,10 +251,9 @@ class Client:
 
         Raises TimedOut after `timeout` seconds (None: waits without a limit), NotFound and BadInput.
         """
-        for _ in self.follow(id, timeout):
-            pass
+        has_ended = wait_for_end(self._store, id, timeout)
         workflow = self.inspect(id)
-        if workflow["state"] in ("RUNNING", "TERMINATING"):
+        if not has_ended:
             raise TimedOut(f"{id} is still {workflow['state']} after {timeout} seconds")
         return workflow
 

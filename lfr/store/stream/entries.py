@@ -105,8 +105,18 @@ def read_command(consumers: Sequence[ConsumerId], *, count: int, block_ms: int) 
     return ("XREADGROUP", "GROUP", group, name, *options, "STREAMS", *streams, *([">"] * len(streams)))
 
 
+def read_later(
+    connection: Connection, stream: str, time_ms: int, *, count: int, block_seconds: float
+) -> list[Entry]:
+    """Return up to `count` entries that were appended since this time of the server, in milliseconds since
+    the epoch; if there are none, wait so long for the first. Some may be of the same millisecond. (XREAD)"""
+    options = ("COUNT", count, "BLOCK", max(1, round(1000 * block_seconds)))
+    reply = connection.call("XREAD", *options, "STREAMS", stream, f"{time_ms - 1}-0")
+    return parse_batch(reply)
+
+
 def parse_batch(reply: Reply) -> list[Entry]:
-    """Return the entries of a reply to `read_command`, stream by stream. Raises NoGroup."""
+    """Return the entries of a reply to XREAD or XREADGROUP, stream by stream. Raises NoGroup."""
     parts = check_reply(reply) or ()
     return [entry for stream, entries in parts for entry in parse_entries(entries, stream.decode())]
 

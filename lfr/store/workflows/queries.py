@@ -9,9 +9,10 @@ from lfr.engine.transition import Progress
 from lfr.flow import Flow
 from lfr.states import WorkflowState
 from lfr.store import keys
-from lfr.store.redis.connection import Connection
+from lfr.store.redis.connection import TIME, Connection, parse_time_ms
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import (
+    ADVANCE_FIELDS,
     LIST_FIELDS,
     RECORD_FIELDS,
     Record,
@@ -35,6 +36,14 @@ def load_records(
     fields = LIST_FIELDS if for_list else RECORD_FIELDS
     replies = connection.execute([("HMGET", workflow, *fields) for workflow in workflows], keep_errors=True)
     return [parse_record(workflow, reply) for workflow, reply in zip(workflows, replies, strict=True)]
+
+
+def read_time_and_record(connection: Connection, workflow: str) -> tuple[int, Record | None]:
+    """Return the time of the server, in milliseconds since the epoch, and the record of a workflow as it is
+    then; None: there is none. The record has no details. (TIME, HMGET)"""
+    commands = [TIME, ("HMGET", workflow, *ADVANCE_FIELDS)]
+    now, record = connection.execute(commands, keep_errors=True)
+    return parse_time_ms(now), parse_record(workflow, record)
 
 
 def read_ids_by_rank(connection: Connection, first: int, count: int) -> list[str]:
