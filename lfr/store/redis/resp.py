@@ -22,6 +22,8 @@ _READ_SIZE = 1 << 17
 
 _BULK, _ARRAY, _INTEGER, _ERROR = b"$*:-"
 
+_QUEUED = b"+QUEUED"
+
 _SHORT = 1024
 
 _HEADS = [b"$%d" % size for size in range(_SHORT)]
@@ -142,14 +144,23 @@ class Parser:
         self._stop_at = math.inf if most_bytes is None else self.received_bytes + most_bytes
         replies: list[Any] = []
         while len(replies) < count:
-            # A transaction answers +QUEUED to each of its commands: read these without a call for each.
-            queued = self._lines[self._next : self._next + count - len(replies) - 1]
-            if queued and queued.count(b"+QUEUED") == len(queued):
-                self._next += len(queued)
-                replies += [b"QUEUED"] * len(queued)
-            else:
+            if not self._skip_queued(replies, count):
                 replies.append(self.read_response())
         return replies
+
+    def _skip_queued(self, replies: list[Any], count: int) -> bool:
+        """Add the +QUEUED with which a transaction answers to each of its commands to `replies`, which are to
+        be `count`, without a call for each. Return whether there were some."""
+        lines, start = self._lines, self._next
+        if start == len(lines) or lines[start] != _QUEUED:
+            return False
+        following = lines[start : start + count - len(replies)]
+        number = following.count(_QUEUED)
+        if following[:number].count(_QUEUED) != number:  # some stand behind other lines: a string may say so
+            number = 1
+        self._next += number
+        replies += [b"QUEUED"] * number
+        return True
 
     def read_response(self, disable_decoding: bool = False, timeout: Any = None) -> Any:
         """Return the next reply: bytes, int, None, a list of replies, or an instance of redis.ResponseError.

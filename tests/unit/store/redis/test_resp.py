@@ -76,6 +76,31 @@ def test_status_queued_errors_and_missing_arrays() -> None:
     assert replies[3] is None
 
 
+@given(st.lists(st.sampled_from([b"+QUEUED\r\n", b"+OK\r\n", b"$7\r\n+QUEUED\r\n"]), max_size=12))
+def test_queued_commands_are_read_wherever_they_stand(parts: list[bytes]) -> None:
+    words = {b"+QUEUED\r\n": b"QUEUED", b"+OK\r\n": b"OK", b"$7\r\n+QUEUED\r\n": b"+QUEUED"}
+    assert parser(b"".join(parts), []).read_replies(len(parts)) == [words[part] for part in parts]
+
+
+def test_many_replies_are_read_in_time_linear_in_their_number() -> None:
+    copied = 0
+
+    class Lines(list[bytes]):
+        """Counts the lines that slices copy."""
+
+        def __getitem__(self, key: Any) -> Any:
+            nonlocal copied
+            found = super().__getitem__(key)
+            copied += len(found) if isinstance(key, slice) else 0
+            return found
+
+    many = parser(b":0\r\n" + encoded([b"a", b"b"]) * 1000, [])
+    assert many.read_replies(1) == [0]
+    many._lines = Lines(many._lines)
+    assert many.read_replies(1000) == [[b"a", b"b"]] * 1000
+    assert copied < 10_000
+
+
 @given(st.lists(st.booleans(), max_size=6), st.lists(st.integers(1, 50), max_size=40))
 def test_entries_that_have_been_deleted_are_read_as_such(are_there: list[bool], sizes: list[int]) -> None:
     """As XREADGROUP answers them when it is asked for what is pending."""
