@@ -21,6 +21,8 @@ class WorkflowState(StrEnum):
     TERMINATING = "TERMINATING"
     TERMINATED = "TERMINATED"
 
+    __hash__ = str.__hash__  # that of Enum is a function in Python: too slow for what is looked up so often
+
     @property
     def has_ended(self) -> bool:
         """Whether nothing happens to a workflow in this state without an intervention."""

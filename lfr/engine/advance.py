@@ -208,9 +208,9 @@ class TransitionBuilder:
 
     def stop(self, index: int, invocation: Invocation, invocations: int = 1) -> None:
         """Count so many invocations of a step as ended: its attempt is over. Set the step's retries to 0."""
-        self.transition.over.append(Attempt(index, self._step(index).attempt, invocation))
-        earlier = self._step(index).earlier + invocations
-        self._adjust(index, active=-invocations, retries=0, earlier=earlier)
+        before = self._step(index)
+        self.transition.over.append(Attempt(index, before.attempt, invocation))
+        self._adjust(index, active=-invocations, retries=0, earlier=before.earlier + invocations)
         self.transition.active -= invocations
 
     def cancel(self, index: int, invocations: int = 1) -> None:
@@ -322,11 +322,10 @@ class TransitionBuilder:
     def _start_attempt(
         self, step: Step, invocation: Invocation, input: Json, *, delay: float = 0.0, retries: int = 0
     ) -> None:
-        self._adjust(step.index, active=1, attempt=1, retries=retries)
+        progress = self._adjust(step.index, active=1, attempt=1, retries=retries)
         self.transition.active += 1
         if not delay:
             self._add_fact(step.index, FactKind.STARTED)
-        progress = self._step(step.index)
         tries = progress.earlier + 1
         self.transition.starts.append(Start(step.index, invocation, input, progress.attempt, delay, tries))
 
@@ -380,16 +379,18 @@ class TransitionBuilder:
         attempt: int = 0,
         retries: int | None = None,
         earlier: int | None = None,
-    ) -> None:
-        """Change the progress of a step by these numbers; `retries` and `earlier` replace the former ones."""
+    ) -> StepProgress:
+        """Change the progress of a step by these numbers; `retries` and `earlier` replace the former ones.
+        Return it as it is then."""
         before = self._step(index)
-        self.transition.steps[index] = StepProgress(
+        changed = self.transition.steps[index] = StepProgress(
             before.waiting + waiting,
             before.active + active,
             before.attempt + attempt,
             before.retries if retries is None else retries,
             before.earlier if earlier is None else earlier,
         )
+        return changed
 
     def _has_inputs(self, index: int) -> bool:
         missing = [source for source in self.flow.input_sources[index] if not self._has_output(source)]

@@ -126,6 +126,8 @@ class FactKind(StrEnum):
     TIMED_OUT = "timed-out"
     """It has taken too long: what ran was stopped. It fails at the same time."""
 
+    __hash__ = str.__hash__  # as in WorkflowState
+
 
 _SYMBOLS = {
     FactKind.STARTED: "+",

@@ -265,7 +265,7 @@ class Lifecycle(Consumer):
         dead = [*batch_events.malformed, *resolved.orphans]
         dead_ids = {(entry.stream, entry.id) for entry, _ in dead}
         ends = batch_events.result_entries()
-        processed = [entry for entry in ends if (entry.stream, entry.id) not in dead_ids]
+        processed = [entry for entry in ends if (entry.stream, entry.id) not in dead_ids] if dead else ends
         commands: list[Command] = [dead_letter_command(entry, reason, at) for entry, reason in dead]
         commands += delete_out_of_band_commands(resolved.used_outputs)
         commands += processed_commands(routes, self.ids, [*processed, *batch_events.notices])

@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from lfr import events
 from lfr.actor import Actor
@@ -64,6 +64,8 @@ from lfr.values.json import (
     JsonTexts,
     encode_json,
 )
+
+Change = TypeVar("Change")
 
 NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -109,7 +111,7 @@ def state_commands(
         return []
     now_ms = routes.now_ms
     record, progress = workflow.record, workflow.progress
-    fields: list[str | int] = [*_counts_fields(progress)]
+    fields: list[str | int] = ["counts", _counts(progress)]
     obsolete: list[str] = []
     if progress.state is not record.state or (
         record.state is not WorkflowState.RUNNING and any(map(_changes_workflow, transitions))
@@ -190,7 +192,7 @@ def create_workflow_commands(
     name = flow.name or name
     fields = [*flow_fields(flow, name, source, run, version, labels), "started", now_ms]
     fields += ("traceparent", traceparent) if traceparent else ()
-    fields += _counts_fields(progress)
+    fields += ["counts", _counts(progress)]
     fields += _state_fields(first.state, first, flow, now_ms)
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
@@ -287,8 +289,8 @@ def delete_out_of_band_commands(steps: Iterable[tuple[str, int]]) -> list[Comman
     return [("DEL", keys.out_of_band_output(*step)) for step in steps]
 
 
-def _counts_fields(progress: Progress) -> tuple[str, str]:
-    return "counts", f"{progress.active} {progress.done} {progress.skipped} {progress.failed}"
+def _counts(progress: Progress) -> str:
+    return f"{progress.active} {progress.done} {progress.skipped} {progress.failed}"
 
 
 def _state_fields(
@@ -309,38 +311,44 @@ def _is_timed_out(transition: Transition) -> bool:
     return any(fact.kind is FactKind.TIMED_OUT for fact in transition.facts)
 
 
-def _output_commands(id: str, transitions: Iterable[Transition], texts: JsonTexts) -> Iterator[Command]:
-    outputs = {index: output for transition in transitions for index, output in transition.outputs.items()}
-    if outputs:
-        fields = flatten_pairs((index, texts.encode(output)) for index, output in outputs.items())
-        yield ("HSET", keys.outputs(id), *fields)
+def _latest(changes: Sequence[Mapping[int, Change]]) -> Mapping[int, Change]:
+    """Return what each step has after all of these changes, in order."""
+    if len(changes) == 1:
+        return changes[0]
+    return {index: change for changed in changes for index, change in changed.items()}
+
+
+def _output_commands(id: str, transitions: Sequence[Transition], texts: JsonTexts) -> list[Command]:
+    outputs = _latest([transition.outputs for transition in transitions])
+    fields = flatten_pairs([(index, texts.encode(output)) for index, output in outputs.items()])
+    return [("HSET", keys.outputs(id), *fields)] if fields else []
 
 
 def _step_commands(
-    id: str, flow: Flow, transitions: Iterable[Transition], *, is_new: bool = False
-) -> Iterator[Command]:
+    id: str, flow: Flow, transitions: Sequence[Transition], *, is_new: bool = False
+) -> list[Command]:
     # A first attempt that is over is deleted, unless the step may start again: then its number must go on
     # counting, or a late result of this attempt would be taken for one of the next.
     last_deleted = 0 if flow.predecessors[0] else 1
     fields: list[str | int] = []
     deleted: list[int] = []
-    steps = {index: step for transition in transitions for index, step in transition.steps.items()}
-    for index, step in steps.items():
-        if step.waiting or step.active or step.attempt > last_deleted:
-            more = f" {step.retries}" if step.retries or step.earlier else ""
-            more += f" {step.earlier}" if step.earlier else ""
-            fields += (index, f"{step.waiting} {step.active} {step.attempt}{more}")
+    for index, step in _latest([transition.steps for transition in transitions]).items():
+        waiting, active, attempt, retries, earlier = step
+        if waiting or active or attempt > last_deleted:
+            more = f" {retries}" if retries or earlier else ""
+            more += f" {earlier}" if earlier else ""
+            fields += (index, f"{waiting} {active} {attempt}{more}")
         else:
             deleted.append(index)
-    if fields:
-        yield ("HSET", keys.steps(id), *fields)
+    commands: list[Command] = [("HSET", keys.steps(id), *fields)] if fields else []
     if deleted and not is_new:
-        yield ("HDEL", keys.steps(id), *deleted)
+        commands.append(("HDEL", keys.steps(id), *deleted))
+    return commands
 
 
-def _latch_commands(id: str, flow: Flow, transitions: Sequence[Transition]) -> Iterator[Command]:
+def _latch_commands(id: str, flow: Flow, transitions: Sequence[Transition]) -> list[Command]:
     if flow.tasks.isdisjoint(_COUNTED_TASKS):
-        return
+        return []
     # A wait role that still counts an attempt of such a step must notice: it watches the hash. So the field
     # is not deleted, and an attempt that is stopped changes the hash, too; the note of its step stays.
     counting = {
@@ -354,9 +362,10 @@ def _latch_commands(id: str, flow: Flow, transitions: Sequence[Transition]) -> I
     }
     over = (attempt for transition in transitions for attempt in transition.over)
     if counting:
-        yield ("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in sorted(counting)))
-    elif any(attempt.invocation.base in _COUNTED_TASKS for attempt in over):
-        yield ("HSET", keys.counted_attempts(id), STOPPED_FIELD, 0)
+        return [("HSET", keys.counted_attempts(id), *flatten_pairs((index, 0) for index in sorted(counting)))]
+    if any(attempt.invocation.base in _COUNTED_TASKS for attempt in over):
+        return [("HSET", keys.counted_attempts(id), STOPPED_FIELD, 0)]
+    return []
 
 
 def _event_commands(

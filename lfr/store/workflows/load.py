@@ -80,11 +80,11 @@ class Record:
     done: int
     skipped: int
     failed: int
-    name: str
-    ended_ms: int
-    total: int | None
-    simulated: int
-    reason: str
+    name: str = ""
+    ended_ms: int = 0
+    total: int | None = None
+    simulated: int = 0
+    reason: str = ""
     failed_step: FailedStep | None = None
     run: str = ""
     has_large: bool = False
@@ -129,10 +129,7 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         return None  # an error: the key holds something else
     reference, state, started, counts, run, large, traceparent = reply[:7]
     active, done, skipped, failed = map(int, counts.split())
-    details = [value or b"" for value in reply[7:]]
-    details += _NO_DETAILS[len(details) :]
-    name, ended, total, simulated, version, labels, failed_step, removed, brief, reason = details
-    return Record(
+    record = Record(
         id=workflow,
         reference=reference.decode(),
         state=_STATES[state],
@@ -141,19 +138,28 @@ def parse_record(workflow: str, reply: Reply) -> Record | None:
         done=done,
         skipped=skipped,
         failed=failed,
-        name=name.decode(),
-        ended_ms=int(ended or 0),
-        total=int(total) if total else None,
-        simulated=int(simulated or 0),
-        reason=(reason or brief).decode(),
-        failed_step=FailedStep.parse(failed_step.decode()) if failed_step else None,
         run=run.decode() if run else "",
         has_large=large is not None,
-        version=int(version) if version else None,
-        labels=decode_json(labels) if labels else {},
-        removed=parse_removed(removed),
         traceparent=traceparent.decode() if traceparent else "",
     )
+    if len(reply) > len(ADVANCE_FIELDS):
+        _add_details(record, [value or b"" for value in reply[len(ADVANCE_FIELDS) :]])
+    return record
+
+
+def _add_details(record: Record, details: list[bytes]) -> None:
+    """Add to a record the values of the fields behind ADVANCE_FIELDS."""
+    details += _NO_DETAILS[len(details) :]
+    name, ended, total, simulated, version, labels, failed_step, removed, brief, reason = details
+    record.name = name.decode()
+    record.ended_ms = int(ended or 0)
+    record.total = int(total) if total else None
+    record.simulated = int(simulated or 0)
+    record.reason = (reason or brief).decode()
+    record.failed_step = FailedStep.parse(failed_step.decode()) if failed_step else None
+    record.version = int(version) if version else None
+    record.labels = decode_json(labels) if labels else {}
+    record.removed = parse_removed(removed)
 
 
 def parse_removed(reply: Reply) -> Removed:
