@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from tests.faults.run import Scale, run
@@ -32,23 +33,25 @@ def main(words: list[str]) -> int:
         options.workflows, 60 * options.minutes, options.window, options.faults, options.actions, options.size
     )
     is_clean = True
+    sums: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     for seed in options.seed or [int(time.time())]:
         folder = Path(tempfile.mkdtemp(prefix="lfr-faults-"))
         findings, journal, seconds = run(seed, scale, options.server, folder)
         report = {
-            "seed": seed,
             "seconds": round(seconds),
             "workflows": options.workflows,
             "faults": sum(journal.faults.values()),
-            "kinds": dict(sorted(journal.faults.items())),
-            "interventions": dict(journal.actions),
             **findings.figures,
             "lost": len(findings.lost),
             "doubled": len(findings.doubled),
             "invented": len(findings.invented),
             "left over": len(findings.left_over),
         }
-        print(json.dumps(report, indent=1), flush=True)
+        sums.update(report)
+        kinds.update(journal.faults)
+        details = {"kinds": dict(sorted(journal.faults.items())), "interventions": dict(journal.actions)}
+        print(json.dumps({"seed": seed, **details, **report}, indent=1), flush=True)
         for name in ("lost", "doubled", "invented", "left_over"):
             for line in getattr(findings, name)[:20]:
                 print(f"{name}: {line}", flush=True)
@@ -58,6 +61,8 @@ def main(words: list[str]) -> int:
             command = f"--seed {seed} --workflows {options.workflows} --minutes {options.minutes:g}"
             print(f"logs and data: {folder}; again: python3 build.py faults {command}", flush=True)
         is_clean &= findings.is_clean
+    if len(options.seed or ()) > 1:
+        print(json.dumps({"seeds": options.seed, "kinds": dict(sorted(kinds.items())), **sums}, indent=1))
     return 0 if is_clean else 1
 
 
