@@ -12,8 +12,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from lfr.errors import LfrError
 from lfr.notices.notice import retry_seconds
-from lfr.operations.inspect.history_state import BadHistoryState
 from lfr.operations.traces.load import load_spans_of_child, load_spans_of_run, load_traced
 from lfr.operations.traces.runs import make_runs
 from lfr.operations.traces.span import Span, encode_requests
@@ -140,7 +140,14 @@ class Exports:
             if len(spans) >= _ENOUGH_SPANS:
                 _give_back(connection, due[position:])
                 break
-            own_spans = self._load_spans(connection, ended)
+            try:
+                own_spans = self._load_spans(connection, ended)
+            except LfrError:
+                raise
+            except Exception:  # it would be met again each time, and hold up all others
+                LOGGER.exception("the spans of %s, which are dropped: %s", ended.id, _DEFECT)
+                self._count("dropped", 1)
+                own_spans = []
             spans += own_spans
             (workflows if own_spans else without_spans).append(ended)
         connection.execute(remove_commands(without_spans))
@@ -160,12 +167,7 @@ class Exports:
             return []
         if not workflow.trace.is_sampled:
             return []
-        try:
-            runs = [run for run in make_runs(workflow) if run.state.has_ended]
-        except BadHistoryState as error:
-            LOGGER.error("the history of %s cannot be read: %s", ended.id, error)
-            self._count("dropped", 1)
-            return []
+        runs = [run for run in make_runs(workflow) if run.state.has_ended]
         of_that_time = [run for run in runs if run.end_ms == ended.at_ms] or runs[-1:]
         return [
             span

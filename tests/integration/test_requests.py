@@ -21,6 +21,7 @@ from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.queues.claims import claim
 from lfr.store.redis.connection import Store, open_store
+from lfr.trace_context import parse_traceparent
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import STALL_SECONDS, eventually
 from tests.support.web import Page, WebServer, web_server
@@ -130,6 +131,20 @@ def test_the_server_of_a_base_url_in_redis_gets_no_token(
     store = open_store(replace(store.settings, request_token="t0ken"))
     assert run(store, client, "request:get (- url: a -)", {})["status"] == "SUCCESS"
     assert [request.headers.get("authorization") for request in web.requests] == [None]
+
+
+@pytest.mark.parametrize("setting", ["true", "false"])
+def test_a_request_names_the_trace_of_its_workflow_only_if_the_setting_says_so(
+    store: Store, client: redis.Redis, web: WebServer, setting: str
+) -> None:
+    web.pages["/a"] = Page()
+    settings = replace(store.settings, traces_endpoint="http://127.0.0.1:1/", traces_requests=setting)
+    assert (
+        run(open_store(settings), client, f"request:get (- url: '{web.url}/a' -)", {})["status"] == "SUCCESS"
+    )
+    [header] = [request.headers.get("traceparent") for request in web.requests]
+    assert (header is not None) == (setting == "true")
+    assert header is None or parse_traceparent(header) is not None
 
 
 def test_with_sync_false_the_server_completes_the_task(

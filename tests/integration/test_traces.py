@@ -337,6 +337,20 @@ def test_what_is_refused_for_good_takes_nothing_else_with_it(
     assert totals(traced, role) == {"refused": 1, "sent": 1, "spans": 1}
 
 
+def test_a_history_that_nobody_can_read_holds_up_no_other(
+    client: redis.Redis, traced: Store, stepper: Make, receiver: SpanServer
+) -> None:
+    lifecycle, role = stepper(Lifecycle(traced)), stepper(Traces(traced))
+    for number in range(2):
+        start_workflow(traced, "@flow order * A", [], workflow_id=f"w{number}")
+    settle(client, lifecycle)
+    client.rpush(keys.facts("workflow:w0"), "1000 word")
+    role.step()
+    export(role, lambda: is_empty(client))
+    assert names(receiver) == ["order"]
+    assert totals(traced, role) == {"sent": 1, "spans": 1, "dropped": 1}
+
+
 def test_a_workflow_that_is_deleted_before_its_export_is_counted(
     client: redis.Redis, traced: Store, stepper: Make, receiver: SpanServer
 ) -> None:

@@ -393,6 +393,27 @@ MUTATIONS: Final = (
         _tests("test_calls.py"),
     ),
     Mutation(
+        "queue what has ended apart from its acknowledgement",
+        "lfr/roles/traces.py",
+        "connection.transact([*queue_commands(ended[:room], read_time_ms(connection)), acknowledge])",
+        "connection.transact([acknowledge])",
+        _tests("test_traces.py"),
+    ),
+    Mutation(
+        "export without a lease",
+        "lfr/store/traces.py",
+        "return (lease_commands(due, now_ms + lease_ms) if due else None), due",
+        "return (remove_commands(due) if due else None), due",
+        _tests("test_traces.py"),
+    ),
+    Mutation(
+        "delete the history of a child before it is exported",
+        "lfr/store/traces.py",
+        '("COPY", keys.facts(child), key, "REPLACE")',
+        '("DEL", key)',
+        _tests("test_traces.py"),
+    ),
+    Mutation(
         "queue a notice and leave its event pending",
         "lfr/roles/notify.py",
         "return admit(quiets, new, now_ms), [acknowledge]",
