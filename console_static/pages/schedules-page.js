@@ -96,7 +96,6 @@ function OneSchedule({ name }) {
       html`<${Confirm}
         title=${SCHEDULE_ACTIONS[action].ask(name)}
         word=${SCHEDULE_ACTIONS[action].label}
-        asksReason=${action === "pause"}
         act=${(reason) => runScheduleAction(action, name, reason)}
         onClose=${() => setAction(null)}
         onDone=${() => {

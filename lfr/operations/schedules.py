@@ -139,7 +139,7 @@ def remove_schedule(store: Store, name: str) -> None:
 def pause_schedule(store: Store, name: str, reason: str = "") -> None:
     """Pause a schedule: nothing is started until it is resumed. Raises NotFound, and Conflict if it is
     paused."""
-    words = " ".join(filter(None, (reason.strip() or "by hand", _name_of(store))))
+    words = _by_hand(store, reason)
 
     def change(
         schedule: StoredSchedule, parsed: Schedule, now_ms: int
@@ -152,8 +152,11 @@ def pause_schedule(store: Store, name: str, reason: str = "") -> None:
     _change(store, "pause-schedule", name, change)
 
 
-def _name_of(store: Store) -> str:
-    return f"({store.actor.name})" if store.actor else ""
+def _by_hand(store: Store, reason: str = "") -> str:
+    """Return why something was done to a schedule, and who has done it."""
+    actor = store.actor
+    words = reason.strip() or (actor.reason if actor else "") or "by hand"
+    return f"{words} ({actor.name})" if actor else words
 
 
 def resume_schedule(store: Store, name: str) -> None:
@@ -166,7 +169,7 @@ def resume_schedule(store: Store, name: str) -> None:
         if not schedule.state.paused:
             raise Conflict(f"the schedule {name} is not paused")
         state, outcomes = pass_over(parsed, schedule.state, now_ms, "the schedule was paused")
-        outcomes.append(Outcome(OutcomeKind.RESUMED, now_ms, now_ms, 1, now_ms))
+        outcomes.append(Outcome(OutcomeKind.RESUMED, now_ms, now_ms, 1, now_ms, reason=_by_hand(store)))
         return replace(state, paused="", failures=0), outcomes
 
     _change(store, "resume-schedule", name, change)
@@ -241,10 +244,11 @@ def _start_by_hand(store: Store, name: str, time_ms: int | None, kind: OutcomeKi
                 start_ms += 1  # somebody else has just triggered it
             running = (*schedule.state.running, id)[-MAX_RUNNING:]
             changed = replace(schedule, state=replace(schedule.state, running=running))
-            outcome = Outcome(kind, start_ms, start_ms, 1, now_ms, id)
+            outcome = Outcome(kind, start_ms, start_ms, 1, now_ms, id, _by_hand(store))
             commands += state_commands(changed, None if changed.state.paused else now_ms)
             commands += outcome_commands(schedule, [outcome])
-            return commands, (id, True)
+            action = "trigger-schedule" if kind is OutcomeKind.TRIGGERED else "backfill-schedule"
+            return [*commands, *note_action(store, action, schedule=name, workflow=id)], (id, True)
 
         return retry_until_committed(connection, attempt)
 

@@ -152,7 +152,7 @@ class WorkflowStart:
             if connection.transact([]) is None:
                 raise ReadAgain  # another call has just started it
             raise remains_in_the_way(id)
-        self._check_memory(connection)
+        require_memory(connection, self._memory_share, "started")
         return [
             *use_flow_commands(flow, self._text, is_stored=is_stored),
             *create_workflow_commands(
@@ -170,14 +170,17 @@ class WorkflowStart:
             ),
         ]
 
-    def _check_memory(self, connection: Connection) -> None:
-        use = connection.load_memory_use()
-        if use.exceeds(self._memory_share):
-            raise NoMemory(
-                f"no workflow is started: Redis uses {use}, and above {self._memory_share:.0%} the rest is "
-                "for the workflows that run",
-                hint="lfr prune deletes old workflows; or raise limits.memory, or maxmemory of Redis",
-            )
+
+def require_memory(connection: Connection, share: float, participle: str) -> None:
+    """Raise NoMemory if Redis uses more than a share of its memory, so that no workflow is started, or what
+    the participle says. (INFO)"""
+    use = connection.load_memory_use()
+    if use.exceeds(share):
+        raise NoMemory(
+            f"no workflow is {participle}: Redis uses {use}, and above {share:.0%} the rest is for the "
+            "workflows that run",
+            hint="lfr prune deletes old workflows; or raise limits.memory, or maxmemory of Redis",
+        )
 
 
 @lru_cache(maxsize=64)

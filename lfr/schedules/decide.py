@@ -60,7 +60,8 @@ class Outcome:
 
     at_ms     when it was decided
     workflow  the id of the workflow that was started, or that was still running; empty: none
-    reason    why no workflow was started, or why it was started late; empty: none
+    reason    why no workflow was started, or why it was started late; of what was done by hand why, and who
+              has done it; empty: none
     """
 
     kind: OutcomeKind

@@ -44,6 +44,7 @@ def test_a_schedule_is_triggered_paused_and_resumed(scheduled: Installation, pag
     page.get_by_role("dialog").get_by_role("button", name="Trigger").click()
     outcomes = page.locator("table.outcomes tbody tr")
     expect(outcomes.first).to_contain_text("triggered")
+    expect(outcomes.first).to_contain_text("by hand (loopback)")
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("dialog").get_by_role("textbox").fill(HARM)
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()

@@ -26,6 +26,14 @@ from lfr.operations.intervene import (
 )
 from lfr.operations.latches import reset_latch
 from lfr.operations.prune import plan_prune, prune
+from lfr.operations.schedules import (
+    backfill,
+    describe_schedule,
+    pause_schedule,
+    plan_backfill,
+    resume_schedule,
+    trigger_schedule,
+)
 from lfr.operations.start import start_workflow
 from lfr.operations.stored_flows import FlowSource, apply_flows
 from lfr.roles.lifecycle import Lifecycle
@@ -151,6 +159,32 @@ def test_what_leaves_no_history_stands_on_the_bus(store: Store, client: redis.Re
     assert sorted(names[2:4]) == sorted([("delete", second), ("delete", copy)])
     assert names[4:] == [("apply", None)]
     assert (actions[4]["flows"], actions[4]["removed"]) == (["f@1"], [])
+
+
+def test_what_is_done_to_a_schedule_says_who(store: Store, client: redis.Redis) -> None:
+    apply_flows(store, [FlowSource("@flow f (- schedule: {every: 1h} -)\nA")])
+    client.hincrby("flows:schedule:f", "cursor", -2 * 3_600_000)
+    acting = store.acting(ANN)
+    pause_schedule(acting, "f")
+    resume_schedule(acting, "f")
+    ids = [trigger_schedule(acting, "f")]
+    plan = plan_backfill(acting, "f", "2020-01-01T00:00Z", "2020-01-01T02:00Z")
+    ids += [id for id, _ in backfill(acting, plan)]
+    assert len(ids) >= 3
+    by_hand = ("paused", "resumed", "triggered", "backfilled")
+    outcomes = [each for each in describe_schedule(store, "f")["outcomes"] if each["outcome"] in by_hand]
+    assert {each["outcome"] for each in outcomes} == set(by_hand)
+    assert {each["reason"] for each in outcomes} == {f"{ANN.reason} ({ANN.name})"}
+    actions = read_bus(client, store, "operator-action")
+    assert [(each["action"], each.get("workflow")) for each in actions] == [
+        ("pause-schedule", None),
+        ("resume-schedule", None),
+        ("trigger-schedule", ids[0]),
+        *(("backfill-schedule", id) for id in ids[1:]),
+    ]
+    assert {(each["schedule"], each["lfr_actor"]) for each in actions} == {("f", ANN.name)}
+    for id in ids:
+        assert list_history(store, id)[0]["actor"] == ANN.name
 
 
 def test_the_log_of_receipts_says_who(store: Store) -> None:

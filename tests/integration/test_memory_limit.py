@@ -15,6 +15,7 @@ from lfr.cli.command_table import COMMANDS
 from lfr.cli.exit_codes import ExitCode, exit_code
 from lfr.cli.ui.parser import load_handler, make_parser
 from lfr.errors import NoMemory, NotFound
+from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
 from lfr.operations.doctor.examine import examine
 from lfr.operations.inspect.workflow import inspect_workflow
@@ -76,6 +77,17 @@ def test_starts_are_refused_and_what_runs_goes_on(
     assert start_workflow(store, "A -> B", workflow_id="v").is_new
     decide_until(store, BEGIN + 2 * HOUR)
     assert outcomes(store) == [("refused", 1), ("started", 1)]
+
+
+def test_restores_are_refused_as_starts_are(store: Store, full: Callable[[], None]) -> None:
+    id = start_workflow(store, "A", workflow_id="w").id
+    archive = archive_workflow(store, id)
+    full()
+    with pytest.raises(NoMemory, match="no workflow is restored: Redis uses 2") as refusal:
+        restore_workflow(store, archive, "v")
+    assert exit_code(refusal.value) == ExitCode.SYSTEM
+    with pytest.raises(NotFound):
+        inspect_workflow(store, "v")
 
 
 def test_items_and_calls_of_what_runs_start(

@@ -13,6 +13,7 @@ from lfr.cli.ui.options import (
     add_connection_options,
     add_flag,
     add_json_option,
+    add_reason_option,
     open_store,
     open_store_to_change,
     read_json_option,
@@ -42,9 +43,9 @@ _ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 _TIMINGS: Final = ("cron", "every", "timezone", "overlap", "catch_up", "jitter", "pause_after")
 
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "add": ("flow", *_TIMINGS, "at", "input"),
-    "pause": ("reason",),
-    "backfill": ("dry_run", "yes"),
+    "add": ("flow", *_TIMINGS, "at", "input", "reason"),
+    **dict.fromkeys(("pause", "resume", "trigger", "remove"), ("reason",)),
+    "backfill": ("dry_run", "yes", "reason"),
     "import": ("timezone", "output"),
 }
 """The options that go with each word, besides those of every word."""
@@ -85,7 +86,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--output", metavar="DIR", help=help)
     add_flag(parser, "--dry-run", "with backfill: show what would be started")
     add_flag(parser, "--yes", "with backfill: do not ask")
-    parser.add_argument("--reason", metavar="TEXT", help="with pause: why")
+    add_reason_option(parser)
     add_json_option(parser)
     add_connection_options(parser)
 

@@ -19,6 +19,7 @@ from lfr.operations.inspect.workflow import require_flow
 from lfr.operations.lost_workflows import missing_workflow, remains_in_the_way
 from lfr.operations.operator_actions import note_action
 from lfr.operations.permitted_actions import WorkflowAction, check_action
+from lfr.operations.start import require_memory
 from lfr.operations.workflow_ids import (
     PREFIX,
     generate_run,
@@ -98,7 +99,8 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
 
     The id is `workflow_id`, or else the archived one if it is free, or else a new one. A workflow that was
     running is stored as terminated; a restart continues it. Raises BadInput if the document is no archive or
-    `workflow_id` no id, and Conflict if `workflow_id` is in use.
+    `workflow_id` no id, Conflict if `workflow_id` is in use, and NoMemory if Redis uses more than
+    `limits.memory`.
     """
     if is_littleflow_archive(document):
         document = convert_littleflow_archive(document, f"{PREFIX}{uuid4()}")
@@ -124,6 +126,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
                     raise Conflict(f"{id} already exists", hint="choose another id")
                 id = generate_workflow_id(stopped["record"]["name"], uuid4())
                 raise ReadAgain
+            require_memory(connection, store.settings.limits_memory, "restored")
             commands = use_flow_commands(flow, stopped["record"]["source"], is_stored=is_stored)
             commands += snapshot_commands(id, flow, stopped, generate_run(), parts)
             if (paused := snapshot["record"].get("paused")) is not None:
