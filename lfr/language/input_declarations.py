@@ -1,5 +1,10 @@
 """What `@flow` declares about inputs, labels and a schedule: its errors, each at its key in the text, and the
-order of the inputs there. Other parameters are for readers, unless they look like one of these."""
+order of the inputs there.
+
+Flows of littleflow have parameters of any name, which mean nothing. So all are accepted if none is lfr's own,
+and none looks like one. A flow with one of lfr's own is written for lfr: there any other is a mistake, unless
+its name begins with `x-`, for readers.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,8 @@ from lfr.values.json import Json
 
 _KEYS: Final = (RESERVED_KEY, INPUTS_KEY, LABELS_KEY, SCHEDULE_KEY)
 
+_FOR_READERS: Final = "x-"
+
 _OPENING: Final = "(-"
 _CLOSING: Final = "-)"
 
@@ -28,17 +35,22 @@ def flow_parameter_problems(tree: FlowText, text: str) -> Iterator[Problem]:
         if declaration.keyword == "flow" and declaration.parameters is not None:
             literal = declaration.parameters
             faults = [*find_input_faults(literal.value), *find_label_faults(literal.value)]
-            faults = faults or [*_similar_keys(literal.value)]
+            faults = faults or [*_unknown_keys(literal.value)]
             for path, message in faults or find_schedule_faults(declaration.name, literal.value):
                 yield Problem(_locate(literal, path, text), message)
             return
 
 
-def _similar_keys(parameters: Json) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield a fault for each parameter that looks as if one of lfr's own were meant."""
-    for key in parameters if isinstance(parameters, dict) else ():
-        if key not in _KEYS and (hint := suggestion(key, _KEYS)):
-            yield (key,), f"@flow knows {', '.join(_KEYS)}, but not {key}; {hint}"
+def _unknown_keys(parameters: Json) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield a fault for each parameter that is a mistake."""
+    names = parameters if isinstance(parameters, dict) else {}
+    is_for_lfr = any(key in names for key in _KEYS)
+    for key in names:
+        hint = suggestion(key, _KEYS)
+        if key in _KEYS or key.startswith(_FOR_READERS) or not (hint or is_for_lfr):
+            continue
+        hint = hint or f"call it {_FOR_READERS}{key} if it is for readers"
+        yield (key,), f"@flow knows {', '.join(_KEYS)}, but not {key}; {hint}"
 
 
 def input_names(text: str) -> list[str]:

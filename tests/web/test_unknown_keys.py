@@ -82,6 +82,8 @@ FLOWS = [
     ("@flow f (- schedule: {everyy: 1h} -) a", "everyy", "every"),
     ("@flow f (- schedule: {every: 1h, timezonee: UTC} -) a", "timezonee", "timezone"),
     ("@flow f (- labelss: {a: b} -) a", "labelss", "labels"),
+    ("@flow f (- {lfr: {timeout: 1s}, owner: ann} -) a", "owner", ""),
+    ("@flow f (- {labels: {a: b}, x: 1} -) a", "x", ""),
     ("@flow f (- inputss: {a: {}} -) a", "inputss", "inputs"),
     ("@flow f (- inputs: {a: {typee: string}} -) a", "typee", "type"),
     ("flow:g (- versionn: 1 -)", "versionn", "version"),
@@ -99,6 +101,14 @@ def test_in_a_flow(text: str, key: str, known: str) -> None:
     messages = " ".join(f"{each.message} {each.hint}" for each in errors)
     assert key in messages
     assert not known or f"did you mean {known}?" in messages
+
+
+@pytest.mark.parametrize(
+    "parameters", ["x: 1", "owner: ann, mail: b", "labels: {a: b}, x-owner: ann", "x-lfr: 1"]
+)
+def test_parameters_for_readers_are_accepted(parameters: str) -> None:
+    """Those of a flow of littleflow, and in a flow for lfr those that say so."""
+    assert not check_flow(f"@flow f (- {{{parameters}}} -) a").diagnostics
 
 
 @pytest.mark.parametrize(
