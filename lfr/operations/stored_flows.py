@@ -30,6 +30,7 @@ from lfr.store.workflows.flow_versions import (
     StoredFlows,
     load_flow_and_text,
     load_stored_flows,
+    load_stored_names,
     load_version,
     remove_commands,
     store_version_commands,
@@ -101,13 +102,14 @@ def apply_flows(
     """
     texts = list(sources)
     flows = _compile_all(texts)
+    own_names = {flow.name for flow in flows}
+    called_names = {step.called_flow for flow in flows for step in flow.steps if step.called_flow}
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command] | None, list[FlowChange]]:
-            stored = watch_stored_flows(connection)
-            others = sorted(stored.versions.keys() - {flow.name for flow in flows})
-            names = sorted([flow.name for flow in flows] + (others if prune else []))
-            schedules = watch_schedules(connection, names)
+            stored = watch_stored_flows(connection, None if prune else own_names | called_names)
+            others = sorted({*stored.versions, *stored.others} - own_names)
+            schedules = watch_schedules(connection, sorted([*own_names, *(others if prune else [])]))
             now_ms = read_time_ms(connection)
             commands: list[Command] = []
             plan: list[FlowChange] = []
@@ -125,9 +127,9 @@ def apply_flows(
                     commands += store_version_commands(flow, text, change.version, now_ms)
                 word = change_schedule(flow.name, declared_schedule(flow.parameters))
                 plan.append(replace(change, schedule=word))
-            _check_calls(flows, plan, stored, prune=prune)
+            _check_calls(flows, plan, stored, [] if prune else others)
             for name in others:
-                number = stored.versions[name][-1].number
+                number = stored.numbers[name]
                 word = change_schedule(name, None) if prune else ""
                 change_kind = Change.REMOVED if prune else Change.MISSING
                 plan.append(FlowChange(name, change_kind, number, number, schedule=word))
@@ -282,10 +284,11 @@ def _plan(connection: Connection, stored: StoredFlows, flow: Flow, source: str) 
 
 
 def _check_calls(
-    flows: Iterable[Flow], plan: Iterable[FlowChange], stored: StoredFlows, *, prune: bool
+    flows: Iterable[Flow], plan: Iterable[FlowChange], stored: StoredFlows, others: Iterable[str]
 ) -> None:
-    """Raise BadInput if one of the flows calls a flow or a version that is not stored once `plan` is done."""
-    names = {change.name for change in plan} if prune else stored.versions.keys()
+    """Raise BadInput if one of the flows calls a flow or a version that is not stored once `plan` is done.
+    `others` are the flows that stay as they are."""
+    names = {change.name for change in plan} | set(others)
     numbers = {name: {each.number for each in stored.versions.get(name, ())} for name in names}
     sources: dict[str, str] = {}
     for change in plan:
@@ -327,8 +330,9 @@ def require_version(connection: Connection, name: str, number: int | None) -> Fl
     if versions:
         numbers = ", ".join(str(each.number) for each in versions[-5:])
         raise NotFound(f"the stored flow {name} has no version {number}", hint=f"the latest are {numbers}")
-    names = load_stored_flows(connection).versions
-    hint = suggestion(name, names) or "lfr flows lists them; lfr apply FILE stores one"
+    hint = (
+        suggestion(name, load_stored_names(connection)) or "lfr flows lists them; lfr apply FILE stores one"
+    )
     raise NotFound(f"no flow is stored under the name {name}", hint=hint)
 
 

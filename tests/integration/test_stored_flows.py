@@ -184,6 +184,22 @@ def test_the_client(store: Store) -> None:
     assert [change["change"] for change in lfr.apply_flows([], prune=True)] == ["removed"]
 
 
+def test_what_is_applied_reads_the_versions_of_its_own_flows(store: Store, client: redis.Redis) -> None:
+    applied(store, *(f"@flow f{number}\nA" for number in range(30)))
+    applied(store, "@flow f7\nB", "@flow f9\nA", prune=False)
+    client.config_resetstat()
+    plan = applied(store, "@flow new\nA -> flow:f7", "@flow f9\nflow:f7 (- version: 1 -)")
+    assert client.info("commandstats")["cmdstat_hgetall"]["calls"] <= 8
+    changes = {change.name: (change.change, change.version) for change in plan}
+    assert (changes["new"], changes["f9"]) == ((Change.NEW, 1), (Change.CHANGED, 2))
+    assert {changes[f"f{number}"] for number in range(30) if number not in (7, 9)} == {(Change.MISSING, 1)}
+    assert changes["f7"] == (Change.MISSING, 2)
+    applied(store, "@flow new\nA", prune=True)
+    assert brief(applied(store, "@flow new\nA")) == [("new", Change.UNCHANGED, 2)]
+    with pytest.raises(BadInput, match="did you mean new"):
+        applied(store, "@flow other\nflow:nw")
+
+
 def test_a_flow_that_calls_what_is_not_stored_is_refused(store: Store) -> None:
     with pytest.raises(BadInput, match="pay is neither stored nor one") as caught:
         applied(store, "@flow order flow:pay")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lfr.flow import Flow
@@ -56,10 +56,12 @@ class StoredFlows:
 
     numbers   the greatest number that each name has had, removed flows included
     versions  by name: the versions that are stored, the oldest first; no name without versions
+    others    the names of the other flows that are stored, sorted, if they were asked for
     """
 
     numbers: Mapping[str, int]
     versions: Mapping[str, Sequence[FlowVersion]]
+    others: Sequence[str] = ()
 
 
 def _load_numbers(connection: Connection) -> dict[str, int]:
@@ -79,10 +81,24 @@ def load_stored_flows(connection: Connection, names: Iterable[str] | None = None
     return StoredFlows(numbers, versions)
 
 
-def watch_stored_flows(connection: Connection) -> StoredFlows:
-    """Return all stored flows, and watch that none of them changes. (WATCH, HGETALL)"""
+def watch_stored_flows(connection: Connection, names: Iterable[str] | None = None) -> StoredFlows:
+    """Return the stored flows with these names, None: all, and the names of the others; watch that no stored
+    flow changes. (WATCH, HGETALL, EXISTS)"""
     connection.execute([("WATCH", keys.FLOW_NAMES)])
-    return load_stored_flows(connection)
+    stored = load_stored_flows(connection, names)
+    return replace(stored, others=_select_stored(connection, stored.numbers.keys() - stored.versions.keys()))
+
+
+def load_stored_names(connection: Connection) -> list[str]:
+    """Return the names of all stored flows, sorted. (HGETALL, EXISTS)"""
+    return _select_stored(connection, _load_numbers(connection))
+
+
+def _select_stored(connection: Connection, names: Iterable[str]) -> list[str]:
+    """Return those of these names that have a version, sorted: the others are of removed flows."""
+    chosen = sorted(names)
+    replies = connection.execute([("EXISTS", keys.flow_versions(name)) for name in chosen])
+    return [name for name, exists in zip(chosen, replies, strict=True) if exists]
 
 
 def load_version(connection: Connection, name: str, number: int | None) -> FlowVersion | None:
