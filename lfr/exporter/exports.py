@@ -35,6 +35,8 @@ from lfr.store.traces import (
     take_due,
 )
 from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.load import Record
+from lfr.store.workflows.queries import load_records
 from lfr.values.printable import printable
 from lfr.values.times import format_duration
 from lfr.worker.threads import ThreadPool
@@ -136,12 +138,14 @@ class Exports:
         spans: list[Span] = []
         without_spans: list[EndedWorkflow] = []
         workflows: list[EndedWorkflow] = []
+        ids = [each.id for each in due if not each.is_child]
+        records = dict(zip(ids, load_records(connection, ids), strict=True))
         for position, ended in enumerate(due):
             if len(spans) >= _ENOUGH_SPANS:
                 _give_back(connection, due[position:])
                 break
             try:
-                own_spans = self._load_spans(connection, ended)
+                own_spans = self._load_spans(connection, ended, records.get(ended.id))
             except LfrError:
                 raise
             except Exception:  # it would be met again each time, and hold up all others
@@ -153,18 +157,18 @@ class Exports:
         connection.execute(remove_commands(without_spans))
         return _Export(workflows, spans) if workflows else None
 
-    def _load_spans(self, connection: Connection, ended: EndedWorkflow) -> list[Span]:
+    def _load_spans(self, connection: Connection, ended: EndedWorkflow, record: Record | None) -> list[Span]:
         """Return the spans of the run of a workflow that ended then, or else of the last one that has ended;
         none if it is gone, or if who has started it wants no spans."""
         if ended.is_child:
             spans = load_spans_of_child(connection, self._flows, ended)
             self._count("dropped", 1 if spans is None else 0)
             return spans or []
-        workflow = load_traced(connection, self._flows, ended.id)
-        if workflow is None:
+        if record is None:
             LOGGER.warning("%s was deleted before its spans were exported", ended.id)
             self._count("dropped", 1)
             return []
+        workflow = load_traced(connection, self._flows, record, ended.at_ms)
         if not workflow.trace.is_sampled:
             return []
         runs = [run for run in make_runs(workflow) if run.state.has_ended]

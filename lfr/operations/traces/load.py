@@ -15,6 +15,7 @@ from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.traces import EndedWorkflow, load_kept_child
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.history import read_whole_history
+from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.task_logs import read_attempts
 from lfr.trace_context import TraceContext, trace_of
@@ -31,22 +32,22 @@ def describe_trace(store: Store, id: str) -> dict[str, Any]:
     """
     id = parse_workflow_id(id)
     with store.connect() as connection:
-        workflow = load_traced(connection, FlowCache(), id)
-        if workflow is None:
+        record, flows = load_records(connection, [id])[0], FlowCache()
+        if record is None:
             raise missing_workflow(connection, id)
+        workflow = load_traced(connection, flows, record, read_time_ms(connection))
         spans = [
             span
             for run in make_runs(workflow)
-            for span in load_spans_of_run(connection, FlowCache(), workflow, run)
+            for span in load_spans_of_run(connection, flows, workflow, run)
         ]
     return export_request(span.to_dict() for span in spans)
 
 
-def load_traced(connection: Connection, flows: FlowCache, id: str) -> TracedWorkflow | None:
-    """Load what the spans of a workflow are made of; None: there is no such workflow. (HMGET, LRANGE, GET)"""
-    record = load_records(connection, [id])[0]
-    if record is None:
-        return None
+def load_traced(connection: Connection, flows: FlowCache, record: Record, now_ms: int) -> TracedWorkflow:
+    """Load what the spans of a workflow are made of. `now_ms` is the time, in milliseconds since the epoch.
+    (LRANGE, HMGET, GET)"""
+    id = record.id
     history = read_whole_history(connection, id)
     attempts = {
         (fact.index, fact.attempt)
@@ -60,7 +61,7 @@ def load_traced(connection: Connection, flows: FlowCache, id: str) -> TracedWork
         history,
         read_attempts(connection, id, attempts),
         trace_of(id, record.run, record.traceparent),
-        read_time_ms(connection),
+        now_ms,
     )
 
 
@@ -102,9 +103,10 @@ def _spans_within(connection: Connection, flows: FlowCache, run: WorkflowRun, ar
         of_child_run = child.span.within(around)
         yield of_child_run
         if child.is_stored:
-            inner = load_traced(connection, flows, child.id)
+            record = load_records(connection, [child.id])[0]
+            inner = None if record is None else load_traced(connection, flows, record, around.end_ms)
             runs = [] if inner is None else make_runs(inner)
-            if inner is not None and child.number < len(runs):
+            if child.number < len(runs):
                 yield from _spans_within(connection, flows, runs[child.number], of_child_run)
 
 

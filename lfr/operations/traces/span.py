@@ -55,6 +55,8 @@ class Span:
 
     def within(self, around: Span) -> Span:
         """Return it cut to the times of another one."""
+        if around.start_ms <= self.start_ms <= self.end_ms <= around.end_ms:
+            return self
         start_ms = min(max(self.start_ms, around.start_ms), around.end_ms)
         return replace(self, start_ms=start_ms, end_ms=min(max(self.end_ms, start_ms), around.end_ms))
 
