@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from lfr.actor import Actor, make_actor
 from lfr.trace_context import parse_traceparent
@@ -157,6 +157,9 @@ class Receipt:
     action: str
 
 
+MAX_REASON: Final = 4000
+"""Characters of the reason of a failure that are kept; what is longer is cut."""
+
 CLAIMED = "claimed"
 """A field of a start-task on the bus: the group that does the task, so this is a copy for others; or null:
 nobody has claimed it. Without it, no lifecycle has routed the event."""
@@ -281,10 +284,16 @@ def parse_start_task(values: Values) -> StartTask:
     )
 
 
+def cut_reason(reason: str) -> str:
+    """Return the reason of a failure, cut at MAX_REASON: each attempt of each step may leave one in a
+    history, and whoever follows a workflow gets them all."""
+    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
+
+
 def parse_end_task(values: Values) -> EndTask:
     """Parse an end-task event, also of a worker written for littleflow_redis. Raises Malformed.
 
-    Without `status` it is a success. A reason that is no text becomes its JSON.
+    Without `status` it is a success. A reason that is no text becomes its JSON; a long one is cut.
     """
     word = _text(values, b"status", "SUCCESS")
     status = _STATUSES.get(word)
@@ -296,7 +305,9 @@ def parse_end_task(values: Values) -> EndTask:
         name=_text(values, b"name", ""),
         index=_index(values),
         status=status,
-        reason=reason if isinstance(reason, str) else "" if reason is None else encode_json(reason),
+        reason=cut_reason(
+            reason if isinstance(reason, str) else "" if reason is None else encode_json(reason)
+        ),
         output=values.get(b"output"),
         has_output=b"output" in values,
         attempt=_attempt(values),

@@ -11,6 +11,7 @@ from lfr.engine.interventions import StepAction, fail_step, restart, retry_step,
 from lfr.engine.step_inputs import normalize_value
 from lfr.engine.transition import Transition
 from lfr.errors import WrongType
+from lfr.events import cut_reason
 from lfr.flow import Flow
 from lfr.item_ids import is_item
 from lfr.operations.lost_workflows import missing_workflow
@@ -106,7 +107,7 @@ def retry_task(store: Store, id: str, index: int) -> ChangedStep:
 def fail_task(store: Store, id: str, index: int, reason: str) -> ChangedStep:
     """Fail the running task of a step without a retry, and with it the workflow. Raises Conflict if the task
     does not run, else as `retry_task`."""
-    return _change_step(store, id, index, StepAction.FAIL, reason=reason)
+    return _change_step(store, id, index, StepAction.FAIL, reason=cut_reason(reason))
 
 
 def skip_task(store: Store, id: str, index: int, output: Json = ABSENT) -> ChangedStep:

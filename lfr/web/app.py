@@ -19,9 +19,10 @@ from lfr.store.redis.connection import Store
 from lfr.web.auth import AccessPolicy, authorize, is_still_permitted
 from lfr.web.compression import compressed
 from lfr.web.http import Request, Response, json_response, with_confirmations
+from lfr.web.large_responses import reserved
 from lfr.web.openapi import openapi_document
 from lfr.web.problems import SECURITY_HEADERS, HttpError, error_response, problem_response
-from lfr.web.request_parser import parse_request, request_headers
+from lfr.web.request_parser import body_bytes, parse_request, request_headers
 from lfr.web.route import Route, get
 from lfr.web.routes import (
     archives,
@@ -174,19 +175,14 @@ def _bottle_handler(
             client, protocol = (str(environ.get(name, "")) for name in ("REMOTE_ADDR", "SERVER_PROTOCOL"))
             headers = request_headers()
             caller = authorize(policy, route.method, route.access, headers, client, protocol)
-            request = replace(
-                parse_request(base, route, path, max_body),
-                caller=caller,
-                is_permitted=partial(is_still_permitted, policy, headers, caller),
-            )
-            if not route.changes:
-                return _bottle_response(route.handler(request))
-            acting = request.store.acting(make_actor(caller.name, route.reason_of(request)))
-            if not acting.settings.redis_replicas:
-                return _bottle_response(route.handler(replace(request, store=acting)))
-            store, confirmations = acting.confirming()
-            response = route.handler(replace(request, store=store))
-            return _bottle_response(with_confirmations(response, confirmations.problem))
+            refusal = "too many large bodies are being read; try again"
+            with reserved(base.memory, body_bytes(route), refusal):
+                request = replace(
+                    parse_request(base, route, path, max_body),
+                    caller=caller,
+                    is_permitted=partial(is_still_permitted, policy, headers, caller),
+                )
+                return _respond(route, request)
         except (LfrError, HttpError) as error:
             return _bottle_response(error_response(error))
         except Exception:  # the details of a defect are not for clients
@@ -195,6 +191,17 @@ def _bottle_handler(
             return _bottle_response(problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
     return handle
+
+
+def _respond(route: Route, request: Request) -> bottle.HTTPResponse:
+    if not route.changes:
+        return _bottle_response(route.handler(request))
+    acting = request.store.acting(make_actor(request.caller.name, route.reason_of(request)))
+    if not acting.settings.redis_replicas:
+        return _bottle_response(route.handler(replace(request, store=acting)))
+    store, confirmations = acting.confirming()
+    response = route.handler(replace(request, store=store))
+    return _bottle_response(with_confirmations(response, confirmations.problem))
 
 
 def _bottle_response(response: Response) -> bottle.HTTPResponse:

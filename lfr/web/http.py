@@ -13,6 +13,7 @@ from lfr.store.redis.connection import Store
 from lfr.values.json import Json, encode_json
 from lfr.web.memory import ResponseMemory
 from lfr.web.server import StreamSlots
+from lfr.web.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Request:
     media            the media type of the body, without parameters and in lower case; empty without a body
     root             the path at which the API is mounted, without a slash at its end
     streams          the slots for responses that stay open
+    turns            the turns for what takes long
     memory           the memory for values of responses that are being made
     last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
     traceparent      the header of that name if it is valid, or empty (W3C Trace Context)
@@ -53,6 +55,7 @@ class Request:
     media: str = ""
     root: str = ""
     streams: StreamSlots = field(default_factory=StreamSlots)
+    turns: Turns = field(default_factory=Turns)
     memory: ResponseMemory = field(default_factory=ResponseMemory)
     last_event_id: str = ""
     idempotency_key: str = ""

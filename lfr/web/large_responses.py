@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -11,6 +12,7 @@ from lfr.errors import Conflict
 from lfr.operations.archive.archive import archive_bytes
 from lfr.operations.inspect.values import description_bytes
 from lfr.web.http import Request, Response
+from lfr.web.memory import ResponseMemory
 from lfr.web.problems import HttpError
 from lfr.web.route import Handler
 
@@ -63,11 +65,18 @@ def _archive_bytes(request: Request) -> int | None:
 
 def _reserve(handler: Handler, measure: Callable[[Request], int | None], request: Request) -> Response:
     """Return the response of a handler. Raises HttpError (503) if there is no memory for it."""
-    share = request.memory.acquire(measure(request))
-    if share is None:
-        detail = "too many large responses are being made; try again"
-        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": "5"})
-    try:
+    with reserved(request.memory, measure(request), "too many large responses are being made; try again"):
         return handler(request)
+
+
+@contextmanager
+def reserved(memory: ResponseMemory, size: int | None, refusal: str) -> Iterator[None]:
+    """Hold memory for so many bytes, None: all of it, as long as the block runs. Raises HttpError (503) with
+    this detail if there is none."""
+    share = memory.acquire(size)
+    if share is None:
+        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, refusal, {"Retry-After": "5"})
+    try:
+        yield
     finally:
-        request.memory.release(share)
+        memory.release(share)

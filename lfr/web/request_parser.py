@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Final
 
 import bottle
 
@@ -40,6 +41,16 @@ def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body
         last_event_id=headers.get("last-event-id", ""),
         is_disconnected=bottle.request.environ.get("waitress.client_disconnected", base.is_disconnected),
     )
+
+
+def body_bytes(route: Route) -> int:
+    """Return about how many bytes of memory the body of bottle's current request takes once it is parsed,
+    beyond its own: a list of one number, `[0]`, takes 96."""
+    return _PARSED_FACTOR * max(0, bottle.request.content_length) if route.body else 0
+
+
+_PARSED_FACTOR: Final = 4
+"""Several times as much as this is possible, but not usual."""
 
 
 def request_headers() -> dict[str, str]:
@@ -79,6 +90,7 @@ def _refuse_unknown(message: str, names: Iterable[str], declared_names: Sequence
 def _parse_body(route: Route, max_body: int) -> tuple[str, Json]:
     request = bottle.request
     length = request.content_length
+    max_body = max_body if route.max_body is None else min(max_body, route.max_body)
     if length > max_body:
         raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {max_body:,} bytes")
     if not route.body or length <= 0:

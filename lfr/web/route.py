@@ -47,6 +47,7 @@ class Route:
     headers     the headers that mean something to it alone
     body        media type -> JSON schema of the request's body; empty: the route takes no body
     needs_body  whether the body is required, if the route takes one
+    max_body    bytes that the body may have; None: what the setting `api.body` says
     responses   status -> media type -> JSON schema of the response's body; no media type: no content
     problems    the error statuses, besides those of every route
     """
@@ -60,6 +61,7 @@ class Route:
     headers: tuple[Parameter, ...] = ()
     body: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     needs_body: bool = True
+    max_body: int | None = None
     responses: Mapping[int, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
 

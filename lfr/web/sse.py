@@ -40,10 +40,16 @@ def stream_events(request: Request, messages: Messages) -> Response:
     It ends with the messages, with the client's connection or token, or when the server stops. An LfrError
     ends it with the message `problem`. Raises HttpError if too many streams are open or the server stops.
     """
-    if not request.streams.acquire():
-        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too many streams are open")
+    take_slot(request)
     headers = {"X-Accel-Buffering": "no"}
     return Response(_EventStream(messages, request), content_type="text/event-stream", headers=headers)
+
+
+def take_slot(request: Request) -> None:
+    """Take a slot for a response that takes long. Raises HttpError (503) if there is none, or the server
+    stops."""
+    if not request.streams.acquire():
+        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too many streams are open")
 
 
 class _EventStream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import redis
 
 from lfr.engine import advance as engine
 from lfr.errors import BadInput, NotFound
+from lfr.events import MAX_REASON
 from lfr.language import compile_flow
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.archive.parse import parse_archive
@@ -137,6 +139,14 @@ def test_what_a_run_can_have_archived_is_accepted() -> None:
     parse_archive(archive("A"))
     parse_archive(archive("* A", items=items()))
     parse_archive(archive("A -> :start", steps={"1": [7, 3, 12]}, counts=[3, 9, 0, 0]))
+
+
+def test_long_reasons_of_an_archive_are_cut() -> None:
+    document = archive("A", history=[{"at": 1_790_000_000_000, "facts": "!1", "reason": "R" * 10_000}])
+    document["record"]["reason"] = "R" * 10_000
+    parsed = parse_archive(document)
+    reasons = re.findall("R{99,}…?", repr(parsed))
+    assert len(reasons) == 2 and {len(reason) for reason in reasons} == {MAX_REASON}
 
 
 def test_a_loop_is_archived_in_each_turn(store: Store, client: redis.Redis, stepper: MakeStepper) -> None:

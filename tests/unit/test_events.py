@@ -93,6 +93,16 @@ def test_an_end_task_of_littleflow_redis() -> None:
     assert (task.status, task.has_output, task.attempt) == (events.Status.SUCCESS, False, None)
 
 
+@pytest.mark.parametrize("reason", ["R" * 5_000_000, ["R"] * 100_000], ids=["text", "list"])
+def test_a_long_reason_is_cut(reason: Json) -> None:
+    """A worker may send one of 10 MB for each attempt, and whoever follows the workflow reads them all."""
+    values: dict[str, Json] = {"workflow": "workflow:x", "index": 2, "status": "FAILURE", "reason": reason}
+    task = events.parse_end_task(events.decode(raw(kind="end-task", **values)))
+    assert len(task.reason) == events.MAX_REASON and task.reason.endswith(
+        "R…" if isinstance(reason, str) else "…"
+    )
+
+
 def test_our_end_tasks_are_parsed_again() -> None:
     task = events.StartTask("workflow:x", "X", "A", 3, {}, {}, 2)
     done = events.parse_end_task(

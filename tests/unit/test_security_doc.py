@@ -7,6 +7,7 @@ import pytest
 from lfr.config.settings import Settings, all_settings
 from lfr.engine.advance import MAX_STARTS
 from lfr.engine.step_inputs import MAX_BYTES, MAX_VALUES
+from lfr.events import MAX_REASON
 from lfr.labels import MAX_LABELS, MAX_VALUE
 from lfr.language.graph_rules import MAX_ATTEMPT, MAX_TURNS
 from lfr.lifecycle import items
@@ -21,8 +22,9 @@ from lfr.tasks import request
 from lfr.tasks.template import MAX_CHARACTERS
 from lfr.tasks.wait_spec import MAX_MATCH_CHARACTERS
 from lfr.values.work import MAX_LOOKS
-from lfr.web import memory, waitress_server
+from lfr.web import memory, turns, waitress_server
 from lfr.web.large_responses import MAX_ARCHIVE_BYTES
+from lfr.web.server import MAX_STREAMS
 from tests.support.pages import PAGES, ROOT
 
 PAGE = PAGES["docs/security.md"]
@@ -67,6 +69,7 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
             f"what its edges give; {MAX_TURNS:,} turns of a loop",
         ),
         ("attempts of a step in an archive", f"{MAX_ATTEMPT:,}"),
+        ("characters of the reason of a failure", f"{MAX_REASON:,}"),
         ("labels of a workflow; characters of a name, of a value", f"{MAX_LABELS}; 63, {MAX_VALUE}"),
         ("characters of a filter", f"{workflow_filter.MAX_CHARACTERS:,}"),
         (f"ids that one page of a list looks at; a record counts as {RECORD_COST}", f"{MAX_COST:,}"),
@@ -74,6 +77,11 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
             "bytes of the inputs of all steps that one description of a workflow has; of the outputs",
             f"{MAX_INPUT_BYTES // 2**20} MiB; {MAX_OUTPUT_BYTES // 2**20} MiB",
         ),
+        (
+            "searches, groups of failures, checks and stores of flows, backfills and bulk actions at once",
+            f"{turns.AT_ONCE}",
+        ),
+        ("streams, and tests of notices, at once", f"{MAX_STREAMS}"),
         (
             "bytes of values in memory for responses that are being made",
             f"{memory.MAX_BYTES // 2**20} MiB, or one response",

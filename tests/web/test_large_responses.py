@@ -15,6 +15,7 @@ from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
 from lfr.web.memory import ResponseMemory
 from lfr.web.routes import archives
+from lfr.web.routes import start as route_start
 from tests.support.waiting import STALL_SECONDS
 from tests.web.conftest import Caller, start
 
@@ -84,6 +85,38 @@ def test_no_more_large_responses_are_made_than_there_is_memory_for(
     thread.join(STALL_SECONDS)
     assert first == [200]
     assert call("GET", f"/workflows/{large}{path}").status == 200
+
+
+def test_large_bodies_share_the_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 bodies of 10 MB with 2,400,000 lists would take 20 GB at once."""
+    monkeypatch.setattr(memory, "MAX_BYTES", 300_000)
+    monkeypatch.setattr(memory, "_SMALL_BYTES", 20_000)
+    monkeypatch.setattr(memory, "_PATIENCE_SECONDS", 0.0)
+    call = Caller(make_app(store, AccessPolicy(is_open=True), max_body=100_000))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any, **more: Any) -> Any:
+        begun.set()
+        assert go_on.wait(STALL_SECONDS)
+        return original(*arguments, **more)
+
+    original = route_start.start_workflow
+    monkeypatch.setattr(route_start, "start_workflow", slow)
+    body = {"workflow": "A", "input": "x" * 50_000}
+    first: list[int] = []
+    thread = threading.Thread(
+        target=lambda: first.append(call("POST", "/workflows/start", body).status), daemon=True
+    )
+    thread.start()
+    assert begun.wait(STALL_SECONDS)
+    refused = call("POST", "/workflows/start", body)
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+    assert refused.json["detail"] == "too many large bodies are being read; try again"
+    go_on.set()
+    assert call("POST", "/workflows/start", {"workflow": "A"}).status == 201
+    thread.join(STALL_SECONDS)
+    assert first == [201]
+    assert call("POST", "/workflows/start", body).status == 201
 
 
 def test_an_archive_that_is_too_large_is_for_the_command_line(

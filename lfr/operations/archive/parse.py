@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from lfr.errors import BadInput
-from lfr.events import Malformed
+from lfr.events import Malformed, cut_reason
 from lfr.flow import WORKFLOW_INPUT, Flow, FlowParts, StepKind, TooManyParts
 from lfr.guard import parse_guard
 from lfr.labels import parse_labels
@@ -161,7 +161,7 @@ class _SnapshotParser:
                 "name": flow.name or _field(record, "name", TEXT, ""),
                 "source": _field(record, "source", TEXT, ""),
                 "state": _parse_state(record),
-                "reason": _field(record, "reason", TEXT, ""),
+                "reason": cut_reason(_field(record, "reason", TEXT, "")),
                 "started": _field(record, "started", _TIME),
                 "ended": _field(record, "ended", _TIME),
                 "simulated": _field(record, "simulated", _COUNT, 0),
@@ -282,6 +282,7 @@ def _parse_history_entry(entry: Json, steps: range) -> dict[str, Any]:
         raise _bad("its history names a step that does not exist")
     fields: dict[str, Any] = {"at": _field(entry, "at", _TIME), "facts": facts}
     texts = {name: _field(entry, name, TEXT, "") for name in ("reason", "actor", "actor_reason")}
+    texts["reason"] = cut_reason(texts["reason"])
     return {**fields, **{name: text for name, text in texts.items() if text}}
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from lfr.engine.advance import begin
 from lfr.engine.items import ItemResult
 from lfr.engine.pauses import Hold
+from lfr.events import cut_reason
 from lfr.flow import Flow
 from lfr.item_ids import ItemId
 from lfr.states import WorkflowState
@@ -32,9 +33,6 @@ from lfr.values.work import LookBudget
 
 _PAUSE_SECONDS: Final = 86_400
 """For how long no call may begin until those before count no more."""
-
-_MAX_REASON: Final = 4000
-"""Characters of the reason why a child has failed that its parent has."""
 
 
 class CalledFlow(NamedTuple):
@@ -153,6 +151,6 @@ def collect_finished_children(connection: Connection, children: Sequence[EndedCh
 def _describe_failure(record: Record, flow: Flow, index: int | None) -> str:
     """Return why a child has failed, with its step and its id; if a child of its own has, why that has."""
     if f"{record.id}/" in record.reason:
-        return record.reason[:_MAX_REASON]
+        return cut_reason(record.reason)
     step = "" if index is None else f"step {index}, {flow.steps[index].name or flow.steps[index].kind}: "
-    return f"{record.id} of the flow {record.name} failed: {step}{record.reason}"[:_MAX_REASON]
+    return cut_reason(f"{record.id} of the flow {record.name} failed: {step}{record.reason}")

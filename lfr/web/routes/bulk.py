@@ -15,6 +15,7 @@ from lfr.operations.list_workflows import format_cursor, parse_cursor
 from lfr.operations.prune import WriteArchive
 from lfr.values.checks import mismatch, read_whole_number
 from lfr.web.auth import require
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import post
 from lfr.web.routes.schemas import (
@@ -129,7 +130,7 @@ _RESULT: Final = object_schema(
 ROUTES: Final = (
     post(
         "/workflows/bulk",
-        _act,
+        taking_turns(_act),
         "Do an action to some of the workflows that the filter `where` selects, up to 100, or with `dry_run` "
         "count them. Repeat with `as_of` and `next` of the response until `next` is null.",
         body={JSON: _BODY},

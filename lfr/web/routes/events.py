@@ -7,6 +7,7 @@ from typing import Final
 
 from lfr.errors import BadInput
 from lfr.operations.events import MAX_LIST_SIZE, list_dead_letters, list_events, list_queue, send_event
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import (
@@ -61,7 +62,7 @@ _EVENT: Final = {
 ROUTES: Final = (
     get(
         "/events",
-        _list_events,
+        taking_turns(_list_events, lambda request: not request.query.keys().isdisjoint(("kind", "workflow"))),
         "List events of the stream, newest first, among the newest 5000.",
         query=(
             _SIZE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lfr.operations.failures.group import group_failures
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import (
@@ -58,7 +59,7 @@ _FAILURES: Final = object_schema(
 ROUTES: Final = (
     get(
         "/failures",
-        _group,
+        taking_turns(_group),
         "Group the workflows that have failed since a time, by flow, step and reason, the latest first.",
         query=(
             Parameter("since", TEXT, "an age, a time in ISO 8601, or all; default: 1d"),

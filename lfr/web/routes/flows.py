@@ -9,6 +9,7 @@ from lfr.errors import BadInput
 from lfr.operations.access import Access
 from lfr.operations.stored_flows import Change, FlowSource, apply_flows, describe_flow, list_flows
 from lfr.values.checks import mismatch
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import get, post
 from lfr.web.routes.schemas import (
@@ -81,7 +82,7 @@ ROUTES: Final = (
     ),
     post(
         "/flows",
-        _apply,
+        taking_turns(_apply),
         "Store each flow under the name in its `@flow`, all or none; with `prune`, remove all others. With "
         "`dry_run`, nothing changes. The response is the plan.",
         access=Access.ADMIN,  # a text may have a schedule, and others run what it changes

@@ -9,9 +9,11 @@ from lfr.operations.notices import list_notices, send_test
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import get, post
 from lfr.web.routes.schemas import BOOLEAN, JSON, NULLABLE_TEXT, OBJECT, TEXT, array, object_schema, ok
+from lfr.web.sse import take_slot
 
 _WAIT_SECONDS: Final = 40.0
-"""How long a test waits: shorter than clients and proxies wait for a response."""
+"""How long a test waits: shorter than clients and proxies wait for a response. It holds a thread as long as a
+stream does, so it takes the slot of one."""
 
 
 def _list_notices(request: Request) -> Response:
@@ -22,7 +24,11 @@ def _test(request: Request) -> Response:
     rule = request.fields().get("rule")
     if not isinstance(rule, str):
         raise BadInput("rule must be the name of a rule")
-    return json_response(send_test(request.store, rule, wait_seconds=_WAIT_SECONDS))
+    take_slot(request)
+    try:
+        return json_response(send_test(request.store, rule, wait_seconds=_WAIT_SECONDS))
+    finally:
+        request.streams.release()
 
 
 ROUTES: Final = (

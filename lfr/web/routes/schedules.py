@@ -20,6 +20,7 @@ from lfr.operations.schedules import (
     trigger_schedule,
 )
 from lfr.schedules.decide import OutcomeKind
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import delete, get, post
 from lfr.web.routes.schemas import (
@@ -188,7 +189,7 @@ ROUTES: Final = (
     ),
     post(
         "/schedules/{name}/backfill",
-        _backfill,
+        taking_turns(_backfill),
         "Start a workflow for each time of a schedule in a range that lies behind and has none.",
         body={JSON: object_schema({"from": TEXT, "to": TEXT}, {"dry_run": BOOLEAN})},
         responses=ok(object_schema({"times": INTEGER, "workflows": array(TEXT)})),

@@ -14,6 +14,7 @@ from lfr.operations.access import Access
 from lfr.operations.start import StartedWorkflow, start_workflow
 from lfr.operations.stored_flows import start_stored_flow
 from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, post
 from lfr.web.routes.schemas import (
@@ -34,6 +35,9 @@ from lfr.web.routes.schemas import (
 
 MAX_CHECKED_CHARACTERS: Final = 64 * 1024
 """How long a text may be that the API checks."""
+
+_MAX_CHECKED_BYTES: Final = 2**20
+"""How long a body may be that has such a text: JSON may escape a character with twelve."""
 
 _LONGEST_KEY: Final = 255
 """The characters of an Idempotency-Key."""
@@ -153,10 +157,11 @@ _STARTED: Final = {201: {JSON: WORKFLOW_ID}, 200: {JSON: WORKFLOW_ID}}
 ROUTES: Final = (
     post(
         "/workflows/check",
-        _check,
+        taking_turns(_check),
         "Check a flow without running it. Each error and warning has its line and column.",
         access=Access.READ,
         body={JSON: object_schema({"workflow": FLOW_TEXT}), "text/plain": FLOW_TEXT},
+        max_body=_MAX_CHECKED_BYTES,
         responses=ok(_CHECK),
         problems=(400,),
     ),

@@ -7,6 +7,7 @@ from typing import Final
 from lfr.operations.list_workflows import make_filter
 from lfr.operations.waits.list_waits import MAX_PAGE_SIZE, list_waits
 from lfr.operations.waits.wait_groups import WaitKind
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import (
@@ -62,7 +63,7 @@ _GROUP: Final = object_schema({"kind": _KIND, "name": TEXT, "count": INTEGER, "s
 ROUTES: Final = (
     get(
         "/waits",
-        _list,
+        taking_turns(_list, lambda request: "where" in request.query),
         "List who waits, for what, since when and until when; count them by what they wait for.",
         query=(
             Parameter("kind", _KIND, "only waits of this kind; default: all but deadlines"),

@@ -15,6 +15,7 @@ from lfr.operations.list_workflows import (
 )
 from lfr.operations.workflow_filter import WorkflowFilter
 from lfr.states import WorkflowState
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import (
@@ -68,6 +69,10 @@ def _list(request: Request) -> Response:
     return json_response(page.workflows, headers=headers)
 
 
+def _compares(request: Request) -> bool:
+    return not request.query.keys().isdisjoint(("text", "where"))
+
+
 def _list_running_ids(request: Request) -> Response:
     page = list_page(request.store, WorkflowFilter((WorkflowState.RUNNING,)), size=MAX_PAGE_SIZE)
     return json_response([workflow["id"] for workflow in page.workflows])
@@ -80,7 +85,7 @@ def _count(request: Request) -> Response:
 ROUTES: Final = (
     get(
         "/workflows",
-        _list,
+        taking_turns(_list, _compares),
         "List workflows, newest first. The header Link has the address of the next page, Lfr-Examined how "
         "many workflows were looked at, of how many.",
         query=(
