@@ -68,7 +68,7 @@ INTERPRETER = "/usr/bin/python3 -sE"
 CPUS = ("x86_64", "aarch64")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
-CONSOLE_ENTRIES = ("app.js", "graph/layout-worker.js", "styles/console.css")
+CONSOLE_ENTRIES = ("app.js", "graph/layout-worker.js", "styles/console.css", "icon.svg")
 """Each becomes one file in the console, with all that it imports."""
 
 NATIVE_SUFFIXES = {".so", ".pyd", ".dylib"}
@@ -639,7 +639,13 @@ def _bundle_console(target: Path) -> None:
     browsers may keep them for ever."""
     program = _npm_packages(CONSOLE_BUNDLER) / "esbuild" / "bin" / "esbuild"
     options = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--charset=utf8")
-    output = ("--outdir=bundle", "--entry-names=[name]", "--legal-comments=none", "--log-level=warning")
+    output = (
+        "--outdir=bundle",
+        "--entry-names=[name]",
+        "--legal-comments=none",
+        "--log-level=warning",
+        "--loader:.svg=copy",
+    )
     with tempfile.TemporaryDirectory(dir=_make_folder(BUILD)) as scratch:
         sources, bundle = Path(scratch) / "console", Path(scratch) / "bundle"
         shutil.copytree(
@@ -655,7 +661,6 @@ def _bundle_console(target: Path) -> None:
         for name in CONSOLE_ENTRIES:
             document = document.replace(f'"{name}"', f'"{folder}/{Path(name).name}"')
         (target / "index.html").write_text(document, encoding="utf-8")
-        shutil.copy(sources / "icon.svg", target)
         (target / "vendor").mkdir()
         for licence in (sources / "vendor").glob("*.LICENSE"):
             shutil.copy(licence, target / "vendor")

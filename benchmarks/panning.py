@@ -7,20 +7,13 @@ GPU would draw, the processor draws here.
 
 from __future__ import annotations
 
-import os
-import shutil
 import statistics
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks._installation import free_port, server
-from lfr import Client
+from benchmarks._browser import VIEWPORT, chromium, console, files, parser, start
+from benchmarks._installation import server
 
 SIZES = (500, 1000, 1998)
 CHAIN = 20
@@ -54,33 +47,6 @@ def flow_of(steps: int, *, wide: bool) -> str:
     return "@flow large\n" + "\n".join(" -> ".join(f"s{number}" for number in chain) for chain in chains)
 
 
-@contextmanager
-def console(redis_url: str) -> Iterator[str]:
-    """Run the console of the built file. Yield its URL."""
-    address = f"127.0.0.1:{free_port()}"
-    environment = {**os.environ, "LFR_REDIS_URL": redis_url, "LOG_LEVEL": "WARNING"}
-    environment |= {"LFR_API_TOKEN": "token", "LFR_API_REQUIRE_TOKEN": "remote"}
-    command = [sys.executable, os.environ["LFR_FILE"], "console", address]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        _wait_until_up(f"http://{address}/api/health/ready")
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _wait_until_up(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(url).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("the console did not start within 30 s")
-
-
 def measure(page: Page, name: str) -> None:
     """Drag the graph of the page for four seconds. Print how many frames a second it has shown."""
     frames = sorted(page.evaluate(_DRAG))
@@ -88,30 +54,35 @@ def measure(page: Page, name: str) -> None:
     slow = frames[int(0.95 * len(frames))]
     elements = page.evaluate("document.querySelectorAll('.graph *').length")
     times = f"median {statistics.median(frames):6.1f} ms, 95 % within {slow:6.1f} ms"
-    print(f"{name:39} {rate:5.1f} frames/s, {times}, {elements:6,} elements", flush=True)
+    print(f"{name:45} {rate:5.1f} frames/s, {times}, {elements:6,} elements", flush=True)
 
 
-def main() -> None:
+def measure_sizes(browser: Browser, name: str, file: Path) -> None:
     """Measure each size as one chain and as chains side by side."""
-    with server() as client, sync_playwright() as playwright:
+    page = browser.new_page(viewport=VIEWPORT)
+    with server() as client:
         redis_url = f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}"
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--headless", "--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        with console(redis_url) as url:
+        with console(file, redis_url) as url:
             for steps in SIZES:
                 for wide in (False, True):
-                    id = Client(redis_url).run(flow_of(steps, wide=wide), {})
+                    id = start(url, flow_of(steps, wide=wide))
                     page.goto(f"{url}/workflows/{id}?view=graph")
                     page.locator(".graph .node, .graph canvas").first.wait_for(timeout=120_000)
                     shape = "side by side" if wide else "one chain"
-                    measure(page, f"{steps:,} steps, {shape}, first view")
+                    measure(page, f"{name}: {steps:,} steps, {shape}, first view")
                     page.keyboard.type("--")
-                    measure(page, f"{steps:,} steps, {shape}, half size")
+                    measure(page, f"{name}: {steps:,} steps, {shape}, half size")
                     page.keyboard.press("f")
-                    measure(page, f"{steps:,} steps, {shape}, whole")
-        browser.close()
+                    measure(page, f"{name}: {steps:,} steps, {shape}, whole")
+            page.close()
+
+
+def main() -> None:
+    """Measure this file, and another one beside it."""
+    built = files(parser(__doc__).parse_args().old)
+    with sync_playwright() as playwright, chromium(playwright) as browser:
+        for name, file in built.items():
+            measure_sizes(browser, name, file)
 
 
 if __name__ == "__main__":

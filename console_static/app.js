@@ -11,7 +11,7 @@ import {
   useState,
 } from "./vendor/preact.js";
 import { deleteToken, logInByLink, onUnauthorized, readToken, storeToken } from "./client/api.js";
-import { HelpDialog, LiveButton, SearchField, ThemeButton } from "./components/top-bar.js";
+import { HelpDialog, Icon, LiveButton, SearchField, ThemeButton } from "./components/top-bar.js";
 import { DropZone } from "./components/transfer.js";
 import { useKeys } from "./hooks/keys.js";
 import { LiveProvider } from "./hooks/live.js";
@@ -63,7 +63,6 @@ const LINKS = [
   { path: "events", label: "Events", pages: ["events"] },
   { path: "system", label: "System", pages: ["system", "docs"] },
 ];
-
 function App() {
   const route = useAddress();
   const [access, setAccess] = useState({ token: readToken(), isRefused: false });
@@ -72,6 +71,7 @@ function App() {
   const [isHelpOpen, setIsHelpOpen] = useState(false);
   const searchInput = useRef(null);
   const main = useRef(null);
+  const wasOff = useRef(false);
   const installation = usePolledInstallation(access.token);
   const role = useRole(access.token);
   const report = useCallback((state) => {
@@ -82,7 +82,8 @@ function App() {
 
   useEffect(() => {
     // The state of the installation says why the updates stopped, or that it has recovered.
-    if (live.state === "on" || live.state === "off") installation.refresh();
+    if (live.state === "off" || wasOff.current) installation.refresh();
+    wasOff.current = live.state === "off";
   }, [live.state]);
   useEffect(() => onUnauthorized(() => setAccess((previous) => ({ ...previous, isRefused: true }))), []);
   useEffect(() => {
@@ -112,7 +113,7 @@ function App() {
     <${InstallationProvider} value=${installation}><${AccessProvider} value=${role}>
       <${LiveProvider} value=${liveContext}>
         <header class="top">
-          <a class="brand" href="./"><img src="icon.svg" alt="" width="22" height="22" />lfr</a>
+          <a class="brand" href="./"><${Icon} />lfr</a>
           <nav aria-label="Pages">
             ${LINKS.map(
               ({ path, label, pages }) => html`<a
@@ -202,6 +203,9 @@ const NotFoundPage = () => html`<section class="empty">
   <p><a href="./">All workflows</a></p>
 </section>`;
 
+if (document.readyState === "loading") {
+  await new Promise((resolve) => addEventListener("DOMContentLoaded", resolve, { once: true }));
+}
 await logInByLink();
 const element = document.getElementById("app");
 element.replaceChildren();

@@ -7,6 +7,17 @@ import { navigate } from "../hooks/navigation.js";
 import { buildAddress, workflowAddress } from "../state/address.js";
 import { Dialog } from "./dialog.js";
 
+/** The icon of lfr, as icon.svg, without a request that holds back those for the rows of a page. */
+export const Icon = () => html`<svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
+  <rect width="32" height="32" rx="7" fill="#0b5cad" />
+  <path d="M9 16h4c4 0 3-7 7-7h2M13 16c4 0 3 7 7 7h2" fill="none" stroke="#fff" stroke-width="2.5" />
+  <g fill="#fff">
+    <circle cx="8" cy="16" r="3" />
+    <circle cx="24" cy="9" r="3" />
+    <circle cx="24" cy="23" r="3" />
+  </g>
+</svg>`;
+
 /**
  * The field that searches for a part of an id or of a flow's name, besides the other `filters` of the list. A
  * whole id opens its workflow.

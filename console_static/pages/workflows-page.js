@@ -41,10 +41,9 @@ export function WorkflowsPage() {
   async function load() {
     const requested = (latest.current = query);
     try {
-      const [firstPage, newCounts] = await Promise.all([
-        getPage(`/workflows${query}`),
-        getJson("/workflows/counts"),
-      ]);
+      const rows = getPage(`/workflows${query}`); // first, on the connection that is open
+      getJson("/workflows/counts").then(setCounts, () => {}); // rows do not wait for them
+      const firstPage = await rows;
       let page = firstPage;
       let examined = page.examined;
       while (!page.items.length && page.next !== null && latest.current === requested) {
@@ -59,7 +58,6 @@ export function WorkflowsPage() {
       // Actions apply only to visible workflows.
       setSelected((previous) => new Set([...previous].filter((id) => visibleIds.has(id))));
       setNext(page.next);
-      setCounts(newCounts);
       setProblem(null);
     } catch (error) {
       if (latest.current !== requested) return;

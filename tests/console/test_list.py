@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from lfr.operations.intervene import delete_workflow, terminate_workflow
 from tests.console.browser_checks import Guard
@@ -62,6 +62,22 @@ def test_states_have_tabs_with_counts(hundred: Installation, page: Page) -> None
     page.go_back()
     expect(page.locator(ROWS)).to_have_count(2)
     expect(tabs.get_by_role("link", name="Terminated")).to_have_attribute("aria-current", "true")
+
+
+def test_rows_wait_neither_for_the_counts_nor_for_an_icon(hundred: Installation, page: Page) -> None:
+    held: list[Route] = []
+    files: list[str] = []
+    page.on("request", lambda request: "/api/" in request.url or files.append(request.url))
+    page.route("**/api/workflows/counts", lambda route: held.append(route))
+    with page.expect_request("**/api/workflows/counts"):
+        page.goto(hundred.url)
+    expect(page.locator(ROWS)).to_have_count(50)
+    assert len(files) == len(set(files)) <= 4  # the document, a script, the styles, the icon of the tab
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("navigation", name="States").get_by_role("link", name="All")).to_contain_text(
+        "120"
+    )
 
 
 def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, guard: Guard) -> None:
