@@ -71,7 +71,7 @@ export const MATCH_ACTIONS = {
     role: "admin",
     ask: (subject) => `Archive ${subject}?`,
     effect:
-      "The server writes the archive of each to its folder, archive.folder. " +
+      "The server writes the archive of each. " +
       "The workflows stay as they are; delete them afterwards if you like.",
     danger: false,
   },
@@ -169,6 +169,9 @@ export async function downloadSource(id, name) {
 /** Restore a workflow from the text of an archive. Return its id, perhaps a new one. Throws a Problem. */
 export const restoreArchive = async (text) => (await sendJson("POST", "/workflows/restore", text)).workflow;
 
+/** Restore a workflow from an object, as `s3://BUCKET/KEY`. Return its id as `restoreArchive`. */
+export const restoreFromObject = (uri) => restoreArchive(JSON.stringify({ uri }));
+
 /** Run an async function for each id, a few at a time. Return a Map of what it threw, by id. */
 export async function runForEach(ids, run, concurrency = 4) {
   const problems = new Map();
@@ -210,14 +213,17 @@ export async function countMatches(action, where) {
  * @param {string} action
  * @param {string} where
  * @param {string} asOf
- * @param {{onProgress: (part: object) => void, isStopped: () => boolean, reason?: string}} options `reason`:
- *   why, for the history
+ * @param {object} options
+ * @param {(part: object) => void} options.onProgress
+ * @param {() => boolean} options.isStopped
+ * @param {string} [options.reason] why, for the history
+ * @param {string} [options.uri] the folder of S3 for archives; empty: that of the server
  */
-export async function runForMatches(action, where, asOf, { onProgress, isStopped, reason = "" }) {
+export async function runForMatches(action, where, asOf, { onProgress, isStopped, reason = "", uri = "" }) {
   let next = null;
   do {
     if (isStopped()) return false;
-    const body = { action, where, as_of: asOf, next, reason };
+    const body = { action, where, as_of: asOf, next, reason, uri: uri || null };
     const part = await sendJson("POST", "/workflows/bulk", body);
     onProgress(part);
     next = part.next;

@@ -8,7 +8,7 @@ import { useNow, usePolled } from "../hooks/live.js";
 import { useRoute } from "../hooks/navigation.js";
 import { useAccess } from "../state/access.js";
 import { buildAddress, shortenId } from "../state/address.js";
-import { useInstallation } from "../state/installation.js";
+import { useArchives } from "../state/archives.js";
 import { formatWhere } from "../state/list-filter.js";
 import { MatchDialog } from "../views/bulk-actions.js";
 import { FailureGroup } from "../views/failure-group.js";
@@ -34,7 +34,7 @@ export function FailuresPage() {
   const [question, setQuestion] = useState(null);
   const [retried, setRetried] = useState(null);
   const may = useAccess();
-  const { system } = useInstallation();
+  const archives = useArchives();
   const now = useNow(true);
   const words = PERIODS.find((each) => each.since === since)?.words ?? `since ${since}`;
   const linkTo = (changes) => buildAddress("failures", { name: flow, since: params.since, ...changes });
@@ -91,7 +91,7 @@ export function FailuresPage() {
           failure: group.failure,
           ended: period,
         })}
-        canArchive=${system?.archives?.folder}
+        canArchive=${archives.folder || archives.buckets.length > 0}
         onAct=${(action) => setQuestion({ action, where: group.where })}
         onRetry=${() => setRetried(group.latest)}
       />`,

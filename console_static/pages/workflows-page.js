@@ -6,21 +6,23 @@ import { getJson, getPage } from "../client/api.js";
 import { ProblemMessage } from "../components/dialog.js";
 import { formatBytes } from "../components/json-view.js";
 import { Ago, Duration, StateLabel, StepProgress } from "../components/indicators.js";
-import { CopyButton, FilePicker } from "../components/transfer.js";
+import { CopyButton } from "../components/transfer.js";
 import { hasEnded, WORKFLOW_STATES } from "../format/state-labels.js";
 import { useRowKeys } from "../hooks/keys.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
-import { receiveFile } from "./start-page.js";
+import { useAccess } from "../state/access.js";
 import { buildAddress, shortenId, workflowAddress } from "../state/address.js";
 import { formatWhere, pickFilters } from "../state/list-filter.js";
 import { applyListUpdate, createList, MAX_NEW } from "../state/workflow-list.js";
 import { BulkActions, MatchActions } from "../views/bulk-actions.js";
 import { FilterChips, FilterForm } from "../views/list-filters.js";
+import { RestoreButtons } from "../views/restore.js";
 
 const PAGE_SIZE = 50;
 
 export function WorkflowsPage() {
   const { params } = useRoute();
+  const may = useAccess();
   const filters = pickFilters(params);
   const where = formatWhere(filters);
   const isBySize = params.sort === "size";
@@ -88,8 +90,8 @@ export function WorkflowsPage() {
     <div class="heading">
       <h1>Workflows</h1>
       <div class="buttons">
-        <${FilePicker} label="Restore an archive" accept=".json,application/json" onFile=${receiveFile} />
-        <a class="button primary" href="start">Start a workflow</a>
+        <${RestoreButtons} />
+        ${may("operate") && html`<a class="button primary" href="start">Start a workflow</a>`}
       </div>
     </div>
     <${StateTabs} counts=${counts} state=${params.state ?? ""} to=${(state) => linkTo({ state })} />
@@ -175,7 +177,9 @@ const StateTabs = ({ counts, state, to }) => {
   const all = counts && Object.values(counts).reduce((sum, count) => sum + count, 0);
   const tabs = [
     ["", "All", all],
-    ...Object.entries(WORKFLOW_STATES).map(([word, { label }]) => [word, label, counts?.[word]]),
+    ...Object.entries(WORKFLOW_STATES)
+      .map(([word, { label }]) => [word, label, counts?.[word]])
+      .filter(([word, , count]) => word !== "TERMINATING" || count || word === state),
   ];
   return html`<nav class="tabs" aria-label="States">
     ${tabs.map(
@@ -185,7 +189,7 @@ const StateTabs = ({ counts, state, to }) => {
         aria-current=${word === state ? "true" : null}
       >
         ${label}
-        <span class="count">${count?.toLocaleString("en") ?? ""}</span>
+        <span class="count">${count ? count.toLocaleString("en") : ""}</span>
       </a>`,
     )}
   </nav>`;
@@ -252,7 +256,7 @@ function WorkflowTable({ rows, selected, setSelected, linkTo, isBySize }) {
               ${
                 row.name &&
                 html`<a class="quiet" href=${linkTo({ name: row.name })} title="Only workflows of this flow">
-                  of this flow
+                  only this flow
                 </a>`
               }
               <${CopyButton} text=${row.id} />

@@ -14,6 +14,7 @@ import { Confirm, Dialog, ProblemMessage, ReasonField } from "../components/dial
 import { WORKFLOW_STATES } from "../format/state-labels.js";
 import { useAccess } from "../state/access.js";
 import { shortenId } from "../state/address.js";
+import { folderOf, useArchives } from "../state/archives.js";
 import { compareAddress } from "../state/flow-runs.js";
 
 export function BulkActions({ ids, onDone, onClear }) {
@@ -90,11 +91,14 @@ const FirstIds = ({ ids, total }) => html`<ul class="ids">
 /** The actions on all workflows that match the filter `where`, however many pages they have. */
 export function MatchActions({ where, onDone }) {
   const may = useAccess();
+  const archives = useArchives();
   const [action, setAction] = useState(null);
   if (!may("operate")) return null;
+  const { archive, ...others } = MATCH_ACTIONS;
+  const actions = archives.folder || archives.buckets.length ? { ...others, archive } : others;
   return html`<div class="match-actions" role="toolbar" aria-label="For all that match">
     <span class="muted">All that match:</span>
-    ${Object.entries(WORKFLOW_ACTIONS)
+    ${Object.entries(actions)
       .filter(([, { role }]) => may(role))
       .map(
         ([word, { label }]) => html`<button key=${word} onClick=${() => setAction(word)}>
@@ -126,6 +130,10 @@ export function MatchDialog({ action, where, onClose }) {
   const [matches, setMatches] = useState(null);
   const [done, setDone] = useState({ changed: 0, unchanged: 0, problems: [] });
   const [reason, setReason] = useState("");
+  const archives = useArchives();
+  const [uri, setUri] = useState(
+    archives.folder || !archives.buckets.length ? "" : folderOf(archives.buckets[0]),
+  );
   const [phase, setPhase] = useState("counting");
   const [problem, setProblem] = useState(null);
   const stopping = useRef(false);
@@ -156,6 +164,7 @@ export function MatchDialog({ action, where, onClose }) {
           })),
         isStopped: () => stopping.current,
         reason: reason.trim(),
+        uri: uri.trim(),
       });
     } catch (error) {
       setProblem(error);
@@ -173,6 +182,11 @@ export function MatchDialog({ action, where, onClose }) {
       html`<p>${matches.total ? describeStates(matches.states) : "Its state permits this for none."}</p>
         <${FirstIds} ids=${matches.ids} total=${matches.total} />
         <p>${effect}</p>
+        ${
+          action === "archive" &&
+          archives.buckets.length > 0 &&
+          html`<${FolderField} archives=${archives} value=${uri} onInput=${setUri} />`
+        }
         ${matches.total > 0 && html`<${ReasonField} value=${reason} onInput=${setReason} />`}`
     }
     ${
@@ -214,6 +228,23 @@ export function MatchDialog({ action, where, onClose }) {
     </div>
   <//>`;
 }
+
+/** Asks for a folder of S3. */
+const FolderField = ({ archives, value, onInput }) => html`<label>
+  Where${" "}
+  <input
+    value=${value}
+    placeholder=${archives.folder ? "the folder of the server" : folderOf(archives.buckets[0])}
+    list="archive-folders"
+    onInput=${(event) => onInput(event.target.value)}
+  />
+  <datalist id="archive-folders">
+    ${archives.buckets.map((bucket) => html`<option key=${bucket} value=${folderOf(bucket)} />`)}
+  </datalist>
+  <span class="muted">
+    A folder of S3, s3://BUCKET/FOLDER/.${archives.folder && " Empty: archive.folder of the server."}
+  </span>
+</label>`;
 
 const describeStates = (states) =>
   Object.entries(states)

@@ -40,7 +40,7 @@ export function FailureGroup({ group, partSeconds, now, listAddress, canArchive,
         counts=${group.trend}
         label=${`Failures over time, each bar ${part}, up to ${peak} in one`}
       />
-      <figcaption class="muted">each bar ${part}, up to ${peak}</figcaption>
+      <figcaption class="muted">Each bar: ${part}. Highest: ${peak}.</figcaption>
     </figure>
     <div class="buttons">
       ${

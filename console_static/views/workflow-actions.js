@@ -4,10 +4,11 @@ import { html, useState } from "../vendor/preact.js";
 import { archiveOnServer, downloadArchive, runWorkflowAction, WORKFLOW_ACTIONS } from "../client/actions.js";
 import { Confirm } from "../components/dialog.js";
 import { showNotice } from "../components/notices.js";
+import { hasEnded } from "../format/state-labels.js";
 import { navigate } from "../hooks/navigation.js";
 import { useAccess } from "../state/access.js";
 import { shortenId } from "../state/address.js";
-import { useInstallation } from "../state/installation.js";
+import { folderOf, useArchives } from "../state/archives.js";
 import { StartAgain } from "./start-again.js";
 
 export function WorkflowActions({ workflow, refresh }) {
@@ -16,6 +17,7 @@ export function WorkflowActions({ workflow, refresh }) {
   const [objectUri, setObjectUri] = useState(null);
   const [isDownloaded, setIsDownloaded] = useState(false);
   const { id, actions } = workflow;
+  const next = workflow.state === "FAILED" || workflow.state === "TERMINATED" ? "restart" : "";
   const name = shortenId(id);
   const reportProblem = (promise) =>
     promise.catch((problem) => showNotice(`${problem.message} ${problem.hint ?? ""}`, "failed"));
@@ -23,7 +25,7 @@ export function WorkflowActions({ workflow, refresh }) {
     await downloadArchive(id);
     setIsDownloaded(true);
   };
-  const archives = useInstallation().system?.archives ?? { folder: false, buckets: [] };
+  const archives = useArchives();
   const archive = async (uri) => showNotice(`Archived in ${await archiveOnServer(id, uri)}`);
   const finish = (action) => {
     showNotice(`${name} ${WORKFLOW_ACTIONS[action].done}`);
@@ -32,10 +34,12 @@ export function WorkflowActions({ workflow, refresh }) {
   };
   return html`<div class="buttons actions">
     ${Object.entries(WORKFLOW_ACTIONS)
-      .filter(([, { role }]) => may(role))
+      .filter(([action, { role }]) => may(role) && (actions[action] === null || !isOfNoUse(action, workflow)))
+      .sort(([first], [second]) => Number(second === next) - Number(first === next))
       .map(
         ([action, { label, title }]) => html`<${ActionButton}
         key=${action}
+        isPrimary=${action === next}
         label=${label}
         title=${title}
         refusal=${actions[action]}
@@ -66,7 +70,7 @@ export function WorkflowActions({ workflow, refresh }) {
         label="Archive in S3"
         title="Let the server write the archive to S3"
         refusal=${actions.archive}
-        onClick=${() => setObjectUri(`s3://${archives.buckets[0].replace(/\/$/, "")}/`)}
+        onClick=${() => setObjectUri(folderOf(archives.buckets[0]))}
       />`
     }
     ${
@@ -112,8 +116,13 @@ export function WorkflowActions({ workflow, refresh }) {
   </div>`;
 }
 
+/** Return whether nobody looks for an action here: one of pause and resume, and both once it has ended. */
+const isOfNoUse = (action, { paused, state }) =>
+  action === "resume" ? !paused : action === "pause" && (paused || hasEnded(state));
+
 /** A button that keeps the focus order: while its action is refused, a click shows the reason. */
-const ActionButton = ({ label, title, refusal, onClick }) => html`<button
+const ActionButton = ({ label, title, refusal, onClick, isPrimary = false }) => html`<button
+  class=${isPrimary ? "primary" : ""}
   aria-disabled=${refusal === null ? null : "true"}
   title=${refusal ?? title}
   onClick=${refusal === null ? onClick : () => showNotice(refusal, "failed")}

@@ -102,7 +102,7 @@ def test_search_finds_a_text_and_opens_an_id(hundred: Installation, page: Page, 
     page.go_back()
     page.get_by_role("link", name="Show all").click()
     page.locator(ROWS).first.hover()
-    page.locator(ROWS).first.get_by_role("link", name="of this flow").click()
+    page.locator(ROWS).first.get_by_role("link", name="only this flow").click()
     expect(page.get_by_role("link", name="of the flow one")).to_be_visible()
     eventually(lambda: (shown := ids(page)) and all(int(id.split("-")[1]) % 2 for id in shown))
 

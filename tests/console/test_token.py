@@ -16,7 +16,7 @@ from tests.console.installation import Installation, installed
 from tests.support.processes import lfr
 from tests.support.waiting import eventually
 
-OPERATOR_BUTTONS = ["Terminate", "Restart", "Pause", "Resume"]
+OPERATOR_BUTTONS = ["Terminate", "Restart", "Pause"]
 
 
 @pytest.fixture(scope="module")

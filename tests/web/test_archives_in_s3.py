@@ -63,6 +63,21 @@ def test_a_token_reaches_the_named_buckets_alone(store: Store, s3: S3Server) -> 
     assert (reply.status, reply.json["hint"]) == (409, "archive.buckets needs archives, or a folder in it")
 
 
+def test_all_that_match_are_archived_in_s3(store: Store, s3: S3Server) -> None:
+    call = caller(store, s3)
+    for id in ("a", "b"):
+        start(call, id=id)
+    body = {"action": "archive", "where": "since=1h"}
+    for uri in ("s3://archives/lfr/nightly", "s3://archives/lfr/nightly/"):
+        reply = call("POST", "/workflows/bulk", {**body, "uri": uri})
+        assert (reply.status, reply.json["changed"]) == (200, 2)
+    assert sorted(name.split(".")[0] for name in s3.objects) == ["lfr/nightly/a", "lfr/nightly/b"]
+    refused = call("POST", "/workflows/bulk", {**body, "uri": "s3://archives/other/"})
+    assert refused.status == 409 and "is in no bucket" in refused.json["detail"]
+    refused = call("POST", "/workflows/bulk", {**body, "action": "pause", "uri": "s3://archives/lfr/"})
+    assert refused.status == 400 and "archives nothing" in refused.json["detail"]
+
+
 def test_problems_say_what_is_wrong(store: Store, s3: S3Server) -> None:
     call = caller(store, s3, archive_buckets=("archives", "none"), api_body=100)
     id = start(call, id="a")

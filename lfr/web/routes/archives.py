@@ -38,7 +38,7 @@ def write_archive(request: Request) -> dict[str, str]:
     document = archive_workflow(request.store, request.path["id"])
     if uri is not None:
         location = parse_archive_uri(_text(uri), document)
-        _check_permitted(location, settings.archive_buckets)
+        check_permitted(location, settings.archive_buckets)
         write_archive_object(settings, location, document)
         return {"uri": str(location)}
     path = Path(settings.archive_folder) / archive_file_name(document)
@@ -50,7 +50,7 @@ def _write_archive(request: Request) -> Response:
     return json_response(write_archive(request), HTTPStatus.CREATED)
 
 
-def _check_permitted(location: ObjectLocation, buckets: tuple[str, ...]) -> None:
+def check_permitted(location: ObjectLocation, buckets: tuple[str, ...]) -> None:
     """Raise Conflict unless the setting `archive.buckets` has the location: a token must not permit all that
     the server's key for S3 permits."""
     if not any(map(location.is_in, buckets)):
@@ -84,7 +84,7 @@ def _read_archive(request: Request, body: dict[str, Json]) -> Json:
         raise BadInput(f"a body with uri has no other field, such as {others[0][:40]!r}")
     settings = request.store.settings
     location = parse_object_uri(_text(body["uri"]))
-    _check_permitted(location, settings.archive_buckets)
+    check_permitted(location, settings.archive_buckets)
     return read_archive_object(settings, location, settings.api_body)
 
 

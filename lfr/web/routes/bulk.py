@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from lfr.errors import BadInput, Conflict
-from lfr.host.archive_folder import write_archive
 from lfr.operations.access import Access
 from lfr.operations.bulk import BulkAction, BulkPlan, count_bulk, plan_bulk, run_bulk_slice
 from lfr.operations.inspect.summary import iso_time
 from lfr.operations.list_workflows import format_cursor, parse_cursor
 from lfr.operations.prune import WriteArchive
+from lfr.outbound.archive_objects import archive_writer
+from lfr.outbound.object_store import parse_object_uri
 from lfr.values.checks import mismatch, read_whole_number
 from lfr.web.auth import require
 from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import post
+from lfr.web.routes.archives import check_permitted
 from lfr.web.routes.schemas import (
     BOOLEAN,
     COUNTS_BY_STATE,
@@ -72,7 +72,7 @@ def _act(request: Request) -> Response:
         after,
         max_workflows=MAX_WORKFLOWS,
         max_seconds=MAX_SECONDS,
-        write_archive=_archive_writer(request, plan),
+        write_archive=_archive_writer(request, plan, body),
     )
     return json_response(
         {
@@ -85,13 +85,19 @@ def _act(request: Request) -> Response:
     )
 
 
-def _archive_writer(request: Request, plan: BulkPlan) -> WriteArchive | None:
-    folder = request.store.settings.archive_folder
+def _archive_writer(request: Request, plan: BulkPlan, body: dict[str, Any]) -> WriteArchive | None:
+    settings, uri = request.store.settings, body.get("uri")
     if plan.action is not BulkAction.ARCHIVE:
+        if uri is not None:
+            raise BadInput(f"uri is where to archive, and {plan.action} archives nothing")
         return None
-    if not folder:
-        raise Conflict("this server has no folder for archives", hint="set archive.folder")
-    return partial(write_archive, Path(folder))
+    if uri is not None:
+        folder = f"{_text(body, 'uri').rstrip('/')}/"
+        check_permitted(parse_object_uri(folder, "archive.json"), settings.archive_buckets)
+        return archive_writer(settings, folder)
+    if not settings.archive_folder:
+        raise Conflict("this server has no folder for archives", hint="set archive.folder, or name a uri")
+    return archive_writer(settings, settings.archive_folder)
 
 
 def _text(body: dict[str, Any], name: str) -> str:
@@ -111,7 +117,13 @@ def _index(body: dict[str, Any]) -> int | None:
 
 _BODY: Final = object_schema(
     {"action": enum(*BulkAction), "where": TEXT},
-    {"as_of": NULLABLE_TEXT, "next": NULLABLE_TEXT, "index": INTEGER, "dry_run": BOOLEAN},
+    {
+        "as_of": NULLABLE_TEXT,
+        "next": NULLABLE_TEXT,
+        "index": INTEGER,
+        "dry_run": BOOLEAN,
+        "uri": NULLABLE_TEXT,
+    },
 )
 _PROBLEM: Final = object_schema({"workflow": TEXT, "problem": TEXT})
 _RESULT: Final = object_schema(
