@@ -21,6 +21,7 @@ import { ComparePage } from "./pages/compare-page.js";
 import { EventsPage } from "./pages/events-page.js";
 import { FlowPage } from "./pages/flow-page.js";
 import { FailuresPage } from "./pages/failures-page.js";
+import { NoticesPage } from "./pages/notices-page.js";
 import { SchedulesPage } from "./pages/schedules-page.js";
 import { StartPage, receiveFile } from "./pages/start-page.js";
 import { SystemPage } from "./pages/system-page.js";
@@ -50,6 +51,7 @@ const PAGES = {
   waiting: WaitingPage,
   workers: WorkersPage,
   events: EventsPage,
+  notices: NoticesPage,
   system: SystemPage,
   docs: DocsPage,
 };
@@ -61,7 +63,7 @@ const LINKS = [
   { path: "waiting", label: "Waiting", pages: ["waiting"] },
   { path: "workers", label: "Workers", pages: ["workers"] },
   { path: "events", label: "Events", pages: ["events"] },
-  { path: "system", label: "System", pages: ["system", "docs"] },
+  { path: "system", label: "System", pages: ["system", "notices", "docs"] },
 ];
 function App() {
   const route = useAddress();

@@ -67,8 +67,16 @@ function describeFailure(workflow) {
   const [first, ...others] = steps;
   const reason = isolateBidi(first.reason || "no reason given");
   const more = others.length ? ` ${others.length} more failed.` : "";
-  const text = `Step ${first.index}, ${formatName(first, workflow)}, failed: ${reason}.${more}`;
+  const subject = `Step ${first.index}, ${formatName(first, workflow)},`;
+  const text = `${subject} failed: ${reason}.${more}${describeRest(workflow)}`;
   return { tone: "failed", step: first.index, text };
+}
+
+/** What runs beside a failed step goes on, and its results are kept. Return how many such steps there are. */
+function describeRest({ steps }) {
+  const running = steps.filter((step) => step.state === "RUNNING" && step.kind !== "subflow").length;
+  if (!running) return "";
+  return running === 1 ? " One other step still runs." : ` ${running} other steps still run.`;
 }
 
 /** @returns {Sentence|null} */

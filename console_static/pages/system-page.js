@@ -37,23 +37,28 @@ export function SystemPage() {
   return html`<section class="page system">
     <div class="heading">
       <h1>System</h1>
-      <a href="docs">API of this server</a>
+      <p class="buttons">
+        <a class="button" href="notices">Notices</a>
+        <a class="button" href="docs">API of this server</a>
+      </p>
     </div>
     <${PauseControls} />
     ${system.problems.map((text) => html`<p key=${text} class="alarm tone-terminating">${text}</p>`)}
     <h2 class="hidden">Overview</h2>
     <div class="cards">
       <${Card} name="Workflows" value=${sum(system.workflows)}>
-        ${Object.entries(WORKFLOW_STATES).map(
-          ([word, { label, tone }]) => html`<a class=${`tone-${tone}`} href=${`./?state=${word}`}>
+        ${Object.entries(WORKFLOW_STATES)
+          .filter(([word]) => system.workflows[word])
+          .map(
+            ([word, { label, tone }]) => html`<a class=${`tone-${tone}`} href=${`./?state=${word}`}>
             ${label} ${number(system.workflows[word])}
           </a>`,
-        )}
+          )}
       <//>
       <${Card} name="Stream" value=${system.stream.length}>
         <span>entries in <code>${system.stream.key}</code></span>
-        <span>results to process ${number(lengths.ends)}</span>
-        <span>receipts to log ${number(lengths.receipts)}</span>
+        ${lengths.ends > 0 && html`<span>results to process ${number(lengths.ends)}</span>`}
+        ${lengths.receipts > 0 && html`<span>receipts to log ${number(lengths.receipts)}</span>`}
       <//>
       <${Card} name="Tasks in queues" value=${lengths.queue}>
         <a href="workers">of groups of workers</a>
@@ -66,9 +71,9 @@ export function SystemPage() {
       <//>
       <${Card} name="Timers" value=${sum(system.timers)}>
         <a href="waiting">who waits</a>
-        ${Object.entries(system.timers).map(
-          ([kind, count]) => html`<span>${kind.replaceAll("_", " ")} ${number(count)}</span>`,
-        )}
+        ${Object.entries(system.timers)
+          .filter(([, count]) => count)
+          .map(([kind, count]) => html`<span>${kind.replaceAll("_", " ")} ${number(count)}</span>`)}
       <//>
       <${Card} name="Latches" value=${system.latches}>
         <a href="events">${system.latches ? "Show them" : "all at zero"}</a>

@@ -71,7 +71,7 @@ const TaskTable = ({ tasks, samples, now }) => html`<table class="list tasks">
       <th class="right">Waiting</th>
       <th class="right">Ended</th>
       <th class="right">Failed</th>
-      <th class="right">A minute</th>
+      <th class="right">Per minute</th>
       <th class="right">Median</th>
       <th>Last done</th>
     </tr>
@@ -86,7 +86,7 @@ const TaskTable = ({ tasks, samples, now }) => html`<table class="list tasks">
         <td data-label="Failed" class="right number">
           ${task.failed ? html`<span class="tone-failed">${number(task.failed)}</span>` : ""}
         </td>
-        <td data-label="A minute" class="right number">${formatRate(measureRate(samples, task.task))}</td>
+        <td data-label="Per minute" class="right number">${formatRate(measureRate(samples, task.task))}</td>
         <td data-label="Median" class="right number">
           ${task.median === null ? "" : formatDuration(1000 * task.median)}
         </td>

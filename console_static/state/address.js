@@ -12,6 +12,7 @@ const PAGES = new Map([
   ["waiting", "waiting"],
   ["workers", "workers"],
   ["events", "events"],
+  ["notices", "notices"],
   ["system", "system"],
   ["docs", "docs"],
   ["compare", "compare"],

@@ -27,8 +27,8 @@ export const Groups = ({ groups, empty }) =>
             (group) => html`<tr key=${group.name}>
               <td class="name"><strong>${group.name}</strong></td>
               <td data-label="Consumers" class="right number">${number(group.consumers)}</td>
-              <td data-label="To read" class="right number">${number(group.lag)}</td>
-              <td data-label="Pending" class="right number">${number(group.pending)}</td>
+              <td data-label="To read" class="right number">${number(group.lag || null)}</td>
+              <td data-label="Pending" class="right number">${number(group.pending || null)}</td>
               <td data-label="Oldest waits" class="right">
                 ${group.waits === null ? "–" : formatDuration(1000 * group.waits)}
               </td>

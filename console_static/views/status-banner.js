@@ -16,11 +16,11 @@ export function StatusBanner({ workflow, now, onChoose }) {
     ${sentences.map(
       ({ tone, text, step, waits }) => html`<p class=${`tone-${tone}`}>
         <span>${text}</span>
-        ${step !== undefined && html`<button class="quiet" onClick=${() => onChoose(step)}>Show</button>`}
+        ${step !== undefined && html`<button onClick=${() => onChoose(step)}>Details</button>`}
         ${
           waits?.event &&
           may("operate") &&
-          html`<button class="quiet" onClick=${() => setWaitingStep({ id: workflow.id, index: step })}>
+          html`<button class="primary" onClick=${() => setWaitingStep({ id: workflow.id, index: step })}>
             Send it
           </button>`
         }

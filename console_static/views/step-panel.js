@@ -126,7 +126,7 @@ function WaitsFor({ step, now, onSend }) {
   const { event, match, latch, until, worker } = step.waits_for;
   const hasMatch = match && Object.keys(match).length > 0;
   return html`<section>
-    <h3>Waits for</h3>
+    <h3>${worker || event || latch ? "Waits for" : "Waits until"}</h3>
     ${
       worker &&
       html`<p class="tone-terminating">a worker: ${describeMissingWorker(step.waits_for, now)}</p>
@@ -141,7 +141,7 @@ function WaitsFor({ step, now, onSend }) {
     }
     ${hasMatch && html`<${JsonView} title="with" value=${match} name="match" />`}
     ${latch && html`<p>the <a href="events">latch ${latch}</a> to be at zero</p>`}
-    ${until && html`<p>${event || latch ? "at the most " : ""}until <${Clock} at=${until} now=${now} /></p>`}
+    ${until && html`<p>${event || latch ? "at the most until " : ""}<${Clock} at=${until} now=${now} /></p>`}
   </section>`;
 }
 

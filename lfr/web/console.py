@@ -30,7 +30,7 @@ API: Final = "/api"
 _LONGEST_CODE: Final = 100
 
 _PAGES: Final = re.compile(
-    r"/(failures|start|schedules|waiting|workers|events|system|docs|compare|workflows/.+|flows/.+)?"
+    r"/(failures|start|schedules|waiting|workers|events|notices|system|docs|compare|workflows/.+|flows/.+)?"
 )
 """The paths of pages: each serves the one document, which renders the page of its address."""
 

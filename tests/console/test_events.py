@@ -157,7 +157,7 @@ def test_what_nobody_does_is_shown_with_its_queue(installation: Installation, pa
         installation.end(id, 1, {})
         expect(page.locator(".what-now")).to_contain_text("no live worker does img:rezise")
         expect(page.locator(".what-now")).to_contain_text("(did you mean img:resize?)")
-        page.locator(".what-now").get_by_role("button", name="Show").click()
+        page.locator(".what-now").get_by_role("button", name="Details").click()
         expect(page.locator(".step-panel")).to_contain_text("a worker: no live worker does img:rezise")
         page.goto(f"{installation.url}/system")
         expect(page.locator(".alarm", has_text="img:rezise")).to_contain_text("1 task waits")

@@ -56,6 +56,13 @@ test("the first failure with its reason, and the number of others", () => {
     ["Step 1, s1, failed: no reason given."],
   );
   assert.deepEqual(texts(describeStatus(workflow("FAILED", [], { reason: "why" }), now)), ["why"]);
+  const running = [step(2), step(3), step(4, { kind: "subflow" })];
+  const failed = step(1, { state: "FAILED", ended: "x", reason: "no disk" });
+  for (const [others, words] of [
+    [running, "2 other steps still run."],
+    [running.slice(0, 1), "One other step still runs."],
+  ])
+    assert.ok(texts(describeStatus(workflow("FAILED", [failed, ...others]), now))[0].endsWith(words));
 });
 
 test("waits and progress", () => {
