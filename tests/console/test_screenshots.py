@@ -21,6 +21,7 @@ from tests.console.contrast import too_faint
 from tests.console.gallery import Gallery, fill
 from tests.console.hit_test import covered
 from tests.console.installation import Installation, installed
+from tests.support.processes import role
 
 FOLDER = Path(__file__).parents[2] / ".build" / "screenshots"
 
@@ -39,6 +40,13 @@ MEASURE_WIDTHS = """() => {
 WRONG = "@flow order\ncheck -> {\n  pay -> nowhere:\n  pack (- count: 1 -\n} -> ship\n"
 
 
+NOTICE_RULES = {
+    "LFR_NOTIFY_RULES": "nightly.when=failed,nightly.flow=nightly-report,nightly.to=command:page,"
+    "images.when=failed,images.flow=thumbnails,images.to=command:chat",
+    "LFR_NOTIFY_COMMANDS": "page=/bin/true,chat=/bin/false",
+}
+
+
 @pytest.fixture(scope="module")
 def folder() -> Path:
     """The folder of the pictures, without those of an earlier session."""
@@ -49,7 +57,10 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Installation]:
-    with installed(tmp_path_factory.mktemp("busy"), (("worker",), ("receipts",))) as installation:
+    with (
+        installed(tmp_path_factory.mktemp("busy"), (("worker",), ("receipts",))) as installation,
+        role("notify", url=installation.redis, more=NOTICE_RULES),
+    ):
         yield installation
 
 
@@ -216,6 +227,8 @@ def _other_pages(page: Page, installation: Installation, shoot: Shoot) -> None:
     shoot("system", "h2:has-text('Groups')")
     page.keyboard.press("?")
     shoot("help", "dialog kbd")
+    page.goto(f"{installation.url}/notices")
+    shoot("notices", "h2")
     page.goto(f"{installation.url}/docs")
     shoot("docs", ".operation")
     page.goto(f"{installation.url}/docs?find=/workflows/start")
