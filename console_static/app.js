@@ -30,6 +30,7 @@ import { WaitingPage } from "./pages/waiting-page.js";
 import { WorkersPage } from "./pages/workers-page.js";
 import { WorkflowPage } from "./pages/workflow-page.js";
 import { WorkflowsPage } from "./pages/workflows-page.js";
+import { keepTextDraft } from "./state/drafts.js";
 import { AccessProvider, useRole } from "./state/access.js";
 import {
   InstallationProvider,
@@ -208,6 +209,7 @@ const NotFoundPage = () => html`<section class="empty">
 if (document.readyState === "loading") {
   await new Promise((resolve) => addEventListener("DOMContentLoaded", resolve, { once: true }));
 }
+addEventListener("pagehide", keepTextDraft);
 await logInByLink();
 const element = document.getElementById("app");
 element.replaceChildren();

@@ -1,5 +1,6 @@
 // HTTP requests to the API. Errors are Problems; JSON keeps numbers exact.
 
+import { lastingStorage, tabStorage } from "./browser-storage.js";
 import { formatJson, parseJson } from "./exact-json.js";
 
 const ROOT = "api"; // below the address of the console
@@ -31,18 +32,18 @@ export class Problem extends Error {
 export const apiRoot = () => new URL(ROOT, document.baseURI).href;
 
 /** Return the stored token, or an empty text. */
-export const readToken = () => sessionStorage.getItem(TOKEN_KEY) ?? localStorage.getItem(TOKEN_KEY) ?? "";
+export const readToken = () => tabStorage.read(TOKEN_KEY) ?? lastingStorage.read(TOKEN_KEY) ?? "";
 
 /** Store the token in place of any other: for this tab, or with `remember` for all tabs and later visits. */
 export function storeToken(token, remember) {
   deleteToken();
-  (remember ? localStorage : sessionStorage).setItem(TOKEN_KEY, token);
+  (remember ? lastingStorage : tabStorage).store(TOKEN_KEY, token);
 }
 
 /** Delete the stored token, that of this tab and the remembered one. */
 export function deleteToken() {
-  sessionStorage.removeItem(TOKEN_KEY);
-  localStorage.removeItem(TOKEN_KEY);
+  tabStorage.remove(TOKEN_KEY);
+  lastingStorage.remove(TOKEN_KEY);
 }
 
 /**

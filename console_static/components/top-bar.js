@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact.js";
 import { apiPath, getJson } from "../client/api.js";
+import { lastingStorage } from "../client/browser-storage.js";
 import { formatClock } from "../format/times.js";
 import { navigate } from "../hooks/navigation.js";
 import { buildAddress, workflowAddress } from "../state/address.js";
@@ -79,11 +80,11 @@ const THEMES = {
 
 /** Switches to the next theme, and remembers it in this browser. */
 export function ThemeButton() {
-  const [theme, setTheme] = useState(localStorage.getItem("lfr.theme") ?? "");
+  const [theme, setTheme] = useState(lastingStorage.read("lfr.theme") ?? "");
   useEffect(() => {
     if (theme) document.documentElement.dataset.theme = theme;
     else delete document.documentElement.dataset.theme;
-    localStorage.setItem("lfr.theme", theme);
+    lastingStorage.store("lfr.theme", theme);
   }, [theme]);
   const names = Object.keys(THEMES);
   const next = names[(names.indexOf(theme) + 1) % names.length];

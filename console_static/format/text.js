@@ -17,3 +17,7 @@ export const escapeControls = (text) =>
 /** Isolate a text with direction controls, so that it cannot reorder its surroundings. (Unicode, UAX #9) */
 export const isolateBidi = (text) =>
   DIRECTION_CONTROLS.test(text) ? `\u2068${text.replace(ISOLATES, "")}\u2069` : text;
+
+/** Return a message of the server as a sentence. A name that it begins with, as `mail:a`, stays as it is. */
+export const asSentence = (/** @type {string} */ message) =>
+  message.replace(/^[a-z](?=[a-z]* )/, (letter) => letter.toUpperCase());

@@ -3,6 +3,7 @@
 import { html } from "../vendor/preact.js";
 import { useNow, usePolling } from "../hooks/live.js";
 import { Ago } from "../components/indicators.js";
+import { asSentence } from "../format/text.js";
 import { WORKFLOW_STATES } from "../format/state-labels.js";
 import { ProblemMessage } from "../components/dialog.js";
 import { useInstallation } from "../state/installation.js";
@@ -43,7 +44,9 @@ export function SystemPage() {
       </p>
     </div>
     <${PauseControls} />
-    ${system.problems.map((text) => html`<p key=${text} class="alarm tone-terminating">${text}</p>`)}
+    ${system.problems.map(
+      (text) => html`<p key=${text} class="alarm tone-terminating">${asSentence(text)}</p>`,
+    )}
     <h2 class="hidden">Overview</h2>
     <div class="cards">
       <${Card} name="Workflows" value=${sum(system.workflows)}>

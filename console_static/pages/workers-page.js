@@ -4,6 +4,7 @@ import { html, useRef, useState } from "../vendor/preact.js";
 import { getJson } from "../client/api.js";
 import { ProblemMessage } from "../components/dialog.js";
 import { Ago } from "../components/indicators.js";
+import { asSentence } from "../format/text.js";
 import { formatDuration } from "../format/times.js";
 import { useNow, usePolling } from "../hooks/live.js";
 import { useInstallation } from "../state/installation.js";
@@ -40,7 +41,7 @@ export function WorkersPage() {
     ${!tasks && !problem && html`<p class="loading">Loading …</p>`}
     ${warnings
       .slice(0, MAX_WARNINGS)
-      .map((text) => html`<p key=${text} class="alarm tone-terminating">${text}</p>`)}
+      .map((text) => html`<p key=${text} class="alarm tone-terminating">${asSentence(text)}</p>`)}
     ${
       warnings.length > MAX_WARNINGS &&
       html`<p class="muted">and ${warnings.length - MAX_WARNINGS} more tasks that nobody does</p>`

@@ -1,10 +1,25 @@
-// What somebody has typed on the start page. It outlives the page, so that a visit to another loses nothing.
+// What somebody has typed on the start page. It outlives the page, so that a visit to another loses nothing;
+// a flow that is written outlives a reload, too.
 
+import { tabStorage } from "../client/browser-storage.js";
 import { formatJson } from "../client/exact-json.js";
 import { fillContents, listFields } from "./input-form.js";
 
+const DRAFT_KEY = "lfr.draft";
+
 /** The flow text, the name of its file, the input as JSON, and the id of the start. */
-export const textDraft = { text: "", file: "", input: "", id: "" };
+export const textDraft = { text: "", file: "", input: "", id: "", ...readKeptDraft() };
+
+function readKeptDraft() {
+  try {
+    return JSON.parse(tabStorage.read(DRAFT_KEY) ?? "{}");
+  } catch {
+    return {}; // what another version has left
+  }
+}
+
+/** Keep the draft for a reload of the page. */
+export const keepTextDraft = () => tabStorage.store(DRAFT_KEY, JSON.stringify(textDraft));
 
 const storedDrafts = new Map();
 

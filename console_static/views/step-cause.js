@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/preact.js";
 import { ProblemMessage } from "../components/dialog.js";
-import { isolateBidi } from "../format/text.js";
+import { asSentence, isolateBidi } from "../format/text.js";
 import { useStepResource } from "../hooks/use-step-resource.js";
 
 export function StepCause({ workflow, step }) {
@@ -12,7 +12,7 @@ export function StepCause({ workflow, step }) {
   if (cause?.index !== step.index) return null;
   return html`<section class="why">
     <h3>Why it stands</h3>
-    <p>${isolateBidi(cause.text)}</p>
+    <p>${isolateBidi(asSentence(cause.text))}</p>
     ${cause.cure && html`<p class="muted">→ ${isolateBidi(cause.cure)}</p>`}
   </section>`;
 }

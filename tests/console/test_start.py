@@ -143,3 +143,12 @@ def test_a_long_flow_is_read_without_waiting(installation: Installation, page: P
     expect(page.locator(".verdict")).to_have_text("valid")
     assert page.locator(".gutter > *").count() == 0  # one text, not an element for each line
     expect(page.locator(".graph-note")).to_contain_text("too many to see anything")
+
+
+def test_a_flow_that_is_typed_outlives_a_reload(installation: Installation, page: Page) -> None:
+    page.goto(f"{installation.url}/start")
+    page.get_by_label("Flow", exact=True).fill("kept -> here")
+    page.get_by_label("Input", exact=True).fill('{"a": 1}')
+    page.reload()
+    expect(page.get_by_label("Flow", exact=True)).to_have_value("kept -> here")
+    expect(page.get_by_label("Input", exact=True)).to_have_value('{"a": 1}')

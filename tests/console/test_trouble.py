@@ -178,3 +178,15 @@ def test_more_windows_than_a_browser_has_connections(
     installation.end(id, 2)
     for page in pages:
         expect(page.get_by_role("heading", level=1)).to_contain_text("Finished")
+
+
+def test_a_browser_that_blocks_storage_shows_the_pages(installation: Installation, page: Page) -> None:
+    page.add_init_script(
+        """for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, {
+            get() { throw new DOMException("blocked", "SecurityError"); }
+        });"""
+    )
+    page.goto(installation.url)
+    expect(page.get_by_role("heading", name="Workflows")).to_be_visible()
+    page.get_by_role("button", name="Theme: as the system").click()
+    expect(page.get_by_role("button", name="Theme: light")).to_be_visible()

@@ -67,7 +67,7 @@ def test_who_does_a_task_and_what_nobody_has_ever_done(waiting: Installation, pa
     expect(row).to_contain_text("nobody")
     expect(row).to_contain_text("never")
     expect(page.locator(".alarm").filter(has_text="video:transcode")).to_contain_text(
-        "no live worker does video:transcode, and none is known to have ever done it: 1 task of 1 workflow"
+        "No live worker does video:transcode, and none is known to have ever done it: 1 task of 1 workflow"
     )
     with worker(waiting, "film", "video:transcode"):
         expect(row).to_contain_text("film, 1 process")
