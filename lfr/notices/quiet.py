@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from lfr.notices.notice import Notice
 from lfr.notices.rules import Rule
+
+MAX_TOPICS: Final = 1_000
+"""How many topics have a quiet time of their own. The others of a rule share one: whoever starts workflows
+chooses the names of flows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ def admit(quiets: Mapping[str, Quiet], notices: Iterable[tuple[Rule, Notice]], n
     counted: list[str] = []
     for rule, notice in notices:
         topic = topic_of(rule, notice)
+        if topic not in quiets and len(quiets.keys() | changes.keys()) >= MAX_TOPICS:
+            topic = f"{rule.name} *"
         quiet = changes.get(topic) or quiets.get(topic)
         if quiet is not None and (quiet.until_ms > now_ms or quiet.last is not None):
             changes[topic] = Quiet(quiet.until_ms, quiet.count + 1, notice)

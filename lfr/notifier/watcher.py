@@ -58,6 +58,9 @@ _FORGET_ROLE_MS: Final = 24 * 3600 * 1000
 _MAX_DEAD_LETTERS: Final = 100
 """How many new dead letters are counted."""
 
+_MAX_CONDITIONS: Final = 10_000
+"""How many conditions are remembered. Of those beyond there is no notice until others are over."""
+
 _CURSOR: Final = "dead-letters"
 """The field of NOTICE_CONDITIONS with the id of the last dead letter that was looked at."""
 
@@ -135,10 +138,13 @@ class Watcher:
             stored = parse_pairs(connection.call("HGETALL", keys.NOTICE_CONDITIONS))
             cursor = stored.pop(_CURSOR.encode(), None)
             times = {member.decode(): int(ms) for member, ms in stored.items()}
-            notices = [(each.rule, each.notice) for member, each in conditions.items() if member not in times]
+            new = [member for member in conditions if member not in times]
+            room = max(0, _MAX_CONDITIONS - len(times))
+            remembered = conditions.keys() - new[room:]
+            notices = [(conditions[member].rule, conditions[member].notice) for member in new[:room]]
             letters, commands = self._dead_letters(connection, cursor, now_ms)
             over = self._find_over(connection, times.keys() - conditions.keys())
-            changes = {member: now_ms for member in conditions if times.get(member, 0) <= 0}
+            changes = {member: now_ms for member in remembered if times.get(member, 0) <= 0}
             changes |= {member: -now_ms for member in over if times[member] > 0}
             forgotten = [
                 member for member in over if times[member] < 0 and now_ms + times[member] > _FORGET_MS

@@ -35,8 +35,7 @@ class Recipients:
                     raise BadSettings(words, place=SETTING, hint=suggestion(name, names[kind]))
 
     def deliver(self, recipient: str, notice: Notice) -> None:
-        """Deliver a notice. Takes up to half a minute, or more with a slow mail server. Raises
-        DeliveryFailed."""
+        """Deliver a notice. Takes up to half a minute. Raises DeliveryFailed."""
         kind, _, name = recipient.partition(":")
         at = timestamp(notice.at_ms / 1000)
         if kind == "webhook" and self.webhooks.has(name):

@@ -303,6 +303,30 @@ def test_a_workflow_that_runs_too_long_gives_one_notice(
     eventually_equal(lambda: (notifier.role.step(), client.exists(keys.NOTICE_CONDITIONS))[1], 0)
 
 
+def test_the_conditions_that_are_remembered_have_a_bound(
+    store: Store,
+    client: redis.Redis,
+    stepper: Make,
+    receiver: WebhookServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lfr.notifier.watcher._MAX_CONDITIONS", 2)
+    monkeypatch.setattr("lfr.notifier.watcher._FORGET_MS", 0)
+    lifecycle = stepper(Lifecycle(store))
+    notifier = Notifier(store, stepper, receiver.url, {"when": "late", "after": "1h"})
+    ids = [start_workflow(store, "@flow order A").id for _ in range(5)]
+    settle(client, lifecycle)
+    for id in ids:
+        age(client, id, 3_700_000)
+    told = {each["workflow"] for each in notifier.run(receiver, 2)}
+    assert len(told) == len(receiver.bodies()) == client.hlen(keys.NOTICE_CONDITIONS) == 2
+    for id in told:
+        terminate_workflow(store, id)
+    settle(client, lifecycle)
+    assert len({each["workflow"] for each in notifier.run(receiver, 4)}) == 4
+    assert client.hlen(keys.NOTICE_CONDITIONS) <= 4  # two of them are over
+
+
 def test_a_step_that_stands_gives_a_notice_with_its_cause(
     store: Store, client: redis.Redis, stepper: Make, receiver: WebhookServer
 ) -> None:

@@ -7,7 +7,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -136,3 +136,25 @@ def named(results: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
     """Return the one of these objects that has a name."""
     [result] = [each for each in results if each["name"] == name]
     return result
+
+
+@contextmanager
+def endless_server(piece: bytes, pause_seconds: float) -> Iterator[int]:
+    """Run a server that sends a piece again and again, with a pause between, as long as somebody listens.
+    Yield its port."""
+    is_over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                while not is_over.wait(pause_seconds):
+                    self.request.sendall(piece)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            is_over.set()
+            server.shutdown()

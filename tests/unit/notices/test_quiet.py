@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.notices.notice import Notice, make_notice, retry_seconds
-from lfr.notices.quiet import Quiet, admit, end_quiet_times
+from lfr.notices.quiet import MAX_TOPICS, Quiet, admit, end_quiet_times
 from lfr.notices.rules import Rule, Trigger
 
 RULE = Rule("r", frozenset({Trigger.FAILED}), ("command:c", "webhook:w"), quiet_seconds=10)
@@ -33,6 +33,17 @@ def test_what_waits_for_the_end_of_a_quiet_time_is_not_overtaken() -> None:
     late = admit({"r order": Quiet(1000, 4, notice(1))}, [(RULE, notice(2))], 5000)
     assert late.sent == []
     assert late.changes == {"r order": Quiet(1000, 5, notice(2))}
+
+
+def test_flows_beyond_the_first_thousand_share_a_quiet_time() -> None:
+    """Whoever starts workflows chooses the names of flows: they must not fill what each pass reads."""
+    count = MAX_TOPICS + 500
+    first = admit({}, [(RULE, notice(number, f"flow{number}")) for number in range(count)], 1000)
+    assert len(first.sent) == len(first.changes) == MAX_TOPICS + 1
+    assert first.changes["r *"] == Quiet(11_000, 499, notice(count - 1, f"flow{count - 1}"))
+    quiets = {topic: quiet for topic, quiet in first.changes.items() if quiet}
+    second = admit(quiets, [(RULE, notice(1, "flow1")), (RULE, notice(2, "new"))], 2000)
+    assert second.changes.keys() == {"r flow1", "r *"}
 
 
 def test_a_rule_that_is_never_quiet() -> None:

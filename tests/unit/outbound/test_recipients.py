@@ -16,10 +16,11 @@ from lfr.errors import BadSettings
 from lfr.notices.notice import Notice, make_notice
 from lfr.notices.rules import Rule, Trigger
 from lfr.notices.signature import SIGNING_KEY, signature_headers
-from lfr.outbound import program, timed_socket
+from lfr.outbound import mail, program, timed_socket
 from lfr.outbound.delivery_failed import DeliveryFailed
 from lfr.outbound.recipients import Recipients
-from tests.support.receivers import mail_server, webhook_server
+from tests.support.receivers import endless_server, mail_server, webhook_server
+from tests.support.waiting import STALL_SECONDS
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 MAIL = {"notify_mail_from": "lfr@example.com", "notify_mail_tls": "none"}
@@ -118,6 +119,32 @@ def test_a_mail_server_that_refuses_says_why() -> None:
     assert not any(line.startswith("AUTH") for line in sink.lines)
     with pytest.raises(DeliveryFailed, match="no connection: Connection refused"):
         recipients("mail:a@b.example", **settings).deliver("mail:a@b.example", notice())
+
+
+@pytest.mark.parametrize(
+    ("piece", "pause", "message"),
+    [
+        (b"220-wait\r\n", 0.05, "has not taken it within 0.3 s"),
+        (b"2", 0.05, "has not taken it within 0.3 s"),
+        (b"220-more\r\n" * 10_000, 0.0, "more than 1048576 bytes"),
+    ],
+)
+def test_a_mail_server_that_never_comes_to_an_end_is_left(
+    piece: bytes, pause: float, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer is in time, or one of many: a delivery would last for ever."""
+    monkeypatch.setattr(mail, "TIMEOUT_SECONDS", 0.3 if pause else STALL_SECONDS)
+    with endless_server(piece, pause) as port:
+        receivers = recipients("mail:a@b.example", notify_mail_server=f"127.0.0.1:{port}", **MAIL)
+        with pytest.raises(DeliveryFailed, match=message):
+            receivers.deliver("mail:a@b.example", notice())
+
+
+def test_a_mail_that_was_taken_is_not_sent_again() -> None:
+    with mail_server(refuses="QUIT") as sink:
+        receivers = recipients("mail:a@b.example", notify_mail_server=f"127.0.0.1:{sink.port}", **MAIL)
+        receivers.deliver("mail:a@b.example", notice())
+        assert len(sink.mails) == 1
 
 
 def test_the_password_goes_over_tls_to_a_server_that_is_trusted(
