@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 from lfr.drawing.labels import resource_title
 from lfr.engine.transition import FactKind
 from lfr.errors import NotFound
-from lfr.flow import Flow, StepKind
+from lfr.flow import Flow, Step, StepKind
 from lfr.operations.inspect.history_state import HistoryState, describe_removed
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.summary import describe_facts, summarize
-from lfr.operations.inspect.workflow import load_attempt_progress, require_flow, require_record
+from lfr.operations.inspect.workflow import load_attempt_progress, require_record
+from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.workers import MissingWorker, find_missing_workers, task_of
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
 from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Connection, Store
+from lfr.store.workflows.flow_cache import SharedFlows
 from lfr.store.workflows.history import (
     HistoryEntry,
     entry_order,
@@ -60,6 +62,7 @@ def follow_workflow(
     waits: bool = False,
     workers: bool = False,
     outputs: bool = False,
+    flows: SharedFlows | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield an update on a workflow at once, and after changes until the workflow ends or the time is over.
 
@@ -73,6 +76,7 @@ def follow_workflow(
                       interval, too
     outputs           add outputs, of the tasks that have ended with these changes, by index (as text): JSON
                       text; of a long one how many bytes it has
+    flows             the flows of all who follow workflows in this process; None: nobody else does
 
     The keys of an update: those of `summarize`; changes, the facts since the last update, oldest first, as
     `describe_history` describes them, each with the name of its step; moment, to continue from; progress by
@@ -87,7 +91,7 @@ def follow_workflow(
     interval = math.inf if interval_seconds is None else interval_seconds
     with store.connect() as connection:
         first = require_record(connection, id)
-        follower = _Follower(store, connection, first, require_flow(connection, id), after)
+        follower = _Follower(store, connection, first, flows or SharedFlows(), after)
         while True:
             record, is_complete = follower.read()
             has_ended = is_complete and record.state.has_ended
@@ -108,12 +112,15 @@ def follow_workflow(
 class _Follower:
     """How far the history of a workflow has been read, and which steps are running at that point."""
 
-    def __init__(self, store: Store, connection: Connection, record: Record, flow: Flow, after: str) -> None:
+    def __init__(
+        self, store: Store, connection: Connection, record: Record, flows: SharedFlows, after: str
+    ) -> None:
         self._bus = store.stream
         self._connection = connection
         self._id = record.id
         self._identity = record.started_ms, record.run  # a restored workflow has the start of the archived
-        self._flow = flow
+        self._flows = flows
+        self._reference = record.reference
         self._after = entry_order(after)
         self._last_id = ""
         self._removed = (0, 0)
@@ -123,6 +130,14 @@ class _Follower:
         self._check_workers_at = 0.0
         self.has_read = False
         """Whether the latest `read` has read an entry."""
+
+    @property
+    def _flow(self) -> Flow:
+        """The flow, which one who follows for long does not keep: it may have a million steps."""
+        flow = self._flows.fetch(self._connection, self._reference)
+        if flow is None:
+            raise missing_workflow(self._connection, self._id)
+        return flow
 
     def read(self) -> tuple[Record, bool]:
         """Read the record, and up to a page of new entries; return the record, and whether there are no more
@@ -137,7 +152,7 @@ class _Follower:
             self._update_running(entry)
         new = [entry for entry in entries if entry_order(entry.id) > self._after]
         facts += describe_facts(new)
-        self._changes = [{**fact, "name": self._step_name(fact["index"])} for fact in facts]
+        self._changes = [{**fact, "name": name} for fact, name in zip(facts, self._names(facts), strict=True)]
         self.has_read = bool(entries)
         if entries:
             self._last_id = entries[-1].id
@@ -165,10 +180,11 @@ class _Follower:
         update = summarize(record, read_pauses(self._connection))
         update["counts"]["total"] = self._flow.step_count
         if with_waits:
+            steps = self._flow.steps
             waiting = {
                 index: attempt
                 for index, attempt in latest.items()
-                if self._flow.steps[index].task.startswith(WAIT_PREFIX)
+                if steps[index].task.startswith(WAIT_PREFIX)
             }
             waits = describe_waits(self._connection, self._id, record.run, waiting, latest)
             update["waits_for"] = {str(index): wait for index, wait in waits.items()}
@@ -190,7 +206,8 @@ class _Follower:
             for change in self._changes
             if change["event"] == FactKind.ENDED and change["index"] is not None and change["item"] is None
         }
-        indices = sorted(index for index in ended if task_of(self._flow.steps[index]))
+        steps = self._flow.steps
+        indices = sorted(index for index in ended if task_of(steps[index]))
         outputs = load_short_outputs(self._connection, self._id, indices, _MAX_OUTPUT) if indices else {}
         return {str(index): output for index, output in outputs.items()}
 
@@ -199,7 +216,8 @@ class _Follower:
         now = time.monotonic()
         if now >= self._check_workers_at:
             self._check_workers_at = now + _CHECK_WORKERS_SECONDS
-            indices = {task: index for index in running if (task := task_of(self._flow.steps[index]))}
+            steps = self._flow.steps
+            indices = {task: index for index in running if (task := task_of(steps[index]))}
             missing = find_missing_workers(self._connection, self._bus, indices)
             self._missing = {task: (indices[task], worker) for task, worker in missing.items()}
         return {
@@ -208,11 +226,11 @@ class _Follower:
             if index in running
         }
 
-    def _step_name(self, index: int | None) -> str:
-        if index is None:
-            return ""
-        step = self._flow.steps[index]
-        return resource_title(step.uri, is_sink=step.sink) if step.kind is StepKind.RESOURCE else step.name
+    def _names(self, facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Yield the name of the step of each fact; empty: it is of the workflow."""
+        if facts:
+            steps = self._flow.steps
+            yield from ("" if fact["index"] is None else _name_of(steps[fact["index"]]) for fact in facts)
 
     def _update_running(self, entry: HistoryEntry) -> None:
         for fact in entry.facts:
@@ -222,3 +240,7 @@ class _Follower:
                 self._running.pop(fact.index, None)
                 if fact.kind in (FactKind.STARTED, FactKind.RETRIED):
                     self._running[fact.index] = fact.attempt
+
+
+def _name_of(step: Step) -> str:
+    return resource_title(step.uri, is_sink=step.sink) if step.kind is StepKind.RESOURCE else step.name

@@ -10,6 +10,7 @@ from typing import Any, Final
 from lfr.errors import BadInput
 from lfr.operations.access import Access
 from lfr.store.redis.connection import Store
+from lfr.store.workflows.flow_cache import SharedFlows
 from lfr.values.json import Json, encode_json
 from lfr.web.memory import ResponseMemory
 from lfr.web.server import StreamSlots
@@ -39,6 +40,7 @@ class Request:
     root             the path at which the API is mounted, without a slash at its end
     streams          the slots for responses that stay open
     turns            the turns for what takes long
+    flows            the flows of workflows that streams follow
     memory           the memory for values of responses that are being made
     last_event_id    the header Last-Event-ID of a client that resumes an event stream, or empty
     traceparent      the header of that name if it is valid, or empty (W3C Trace Context)
@@ -56,6 +58,7 @@ class Request:
     root: str = ""
     streams: StreamSlots = field(default_factory=StreamSlots)
     turns: Turns = field(default_factory=Turns)
+    flows: SharedFlows = field(default_factory=SharedFlows)
     memory: ResponseMemory = field(default_factory=ResponseMemory)
     last_event_id: str = ""
     idempotency_key: str = ""

@@ -83,7 +83,7 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
         ),
         ("streams, and tests of notices, at once", f"{MAX_STREAMS}"),
         (
-            "bytes of values in memory for responses that are being made",
+            "bytes of values, and 5 times those of a flow, in memory for responses that are being made",
             f"{memory.MAX_BYTES // 2**20} MiB, or one response",
         ),
         ("bytes of a workflow that the API archives", f"{MAX_ARCHIVE_BYTES // 2**20} MiB"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ import redis
 
 from lfr.config.settings import Settings
 from lfr.store.redis.connection import Store, open_store
-from lfr.web import large_responses, memory
+from lfr.web import app, large_responses, memory
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
+from lfr.web.http import Request
 from lfr.web.memory import ResponseMemory
 from lfr.web.routes import archives
 from lfr.web.routes import start as route_start
@@ -84,6 +86,36 @@ def test_no_more_large_responses_are_made_than_there_is_memory_for(
     go_on.set()
     thread.join(STALL_SECONDS)
     assert first == [200]
+    assert call("GET", f"/workflows/{large}{path}").status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["?values=false", "/state", "/why", "/graph", "/logs", "/history", "/steps/1"]
+)
+def test_a_large_flow_counts_as_a_large_response(
+    store: Store, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A text of 200 characters may make a million steps, and the description of each of these is long."""
+    monkeypatch.setattr(memory, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(memory, "_SMALL_BYTES", 20_000)
+    monkeypatch.setattr(memory, "_PATIENCE_SECONDS", 0.0)
+    held: list[ResponseMemory] = []
+
+    class Held(ResponseMemory):
+        def __init__(self) -> None:
+            super().__init__()
+            held.append(self)
+
+    monkeypatch.setattr(app, "Request", partial(Request, memory=Held()))
+    call = Caller(make_app(store, AccessPolicy(is_open=True), max_body=100_000))
+    small, large = start(call), start(call, "@task a { b; b; b; b; b; b; b; b; b; b }\n" + "a; " * 20)
+    [memory_of_app] = held
+    share = memory_of_app.acquire(None)
+    assert share is not None
+    refused = call("GET", f"/workflows/{large}{path}")
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+    assert call("GET", f"/workflows/{small}{path}").status == 200
+    memory_of_app.release(share)
     assert call("GET", f"/workflows/{large}{path}").status == 200
 
 

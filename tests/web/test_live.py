@@ -10,9 +10,11 @@ import pytest
 import redis
 
 from lfr import events
+from lfr.flow import Flow
 from lfr.operations.complete_task import complete_task
 from lfr.operations.list_workflows import follow_workflow_list
 from lfr.store.redis.connection import Store
+from lfr.store.workflows import flow_cache
 from lfr.store.workflows.attempt_status import save_task_progress
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
@@ -50,6 +52,25 @@ def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
     assert next(updates, None) is None
     reply.stream.close()
     assert call("GET", "/workflows/none/live").status == 404
+
+
+def test_streams_share_the_flow_that_they_follow(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flow of 200 characters may have a million steps: 48 streams with one each would take 48 GB."""
+    loaded: list[Flow] = []
+
+    class Counted(Flow):
+        @classmethod
+        def from_dict(cls, *arguments: Any, **more: Any) -> Flow:
+            loaded.append(Flow.from_dict(*arguments, **more))
+            return loaded[-1]
+
+    id = start(call, "a")
+    monkeypatch.setattr(flow_cache, "Flow", Counted)
+    replies = [call("GET", f"/workflows/{id}/live", stream=True) for _ in range(5)]
+    assert [next(messages(reply))[1]["counts"]["total"] for reply in replies] == [3] * 5
+    for reply in replies:
+        reply.stream.close()
+    assert len(loaded) == 1
 
 
 def test_a_stream_goes_on_behind_what_was_seen(call: Caller, store: Store) -> None:

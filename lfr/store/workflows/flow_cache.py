@@ -4,6 +4,7 @@ change."""
 from __future__ import annotations
 
 import json
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 
@@ -108,6 +109,19 @@ class FlowCache:
         self._flows[reference] = flow
         while len(self._flows) > self._max_flows or (self._steps > self._max_steps and len(self._flows) > 1):
             self._steps -= self._flows.popitem(last=False)[1].size
+
+
+class SharedFlows:
+    """The flows that the threads of a process have used recently. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._flows = FlowCache()
+        self._lock = threading.Lock()
+
+    def fetch(self, connection: Connection, reference: str) -> Flow | None:
+        """Return the flow with this reference; None if it is not stored. (GET)"""
+        with self._lock:
+            return self._flows.fetch(connection, [reference]).get(reference)
 
 
 def _part(flow: Flow, indices: Iterable[str]) -> Flow:

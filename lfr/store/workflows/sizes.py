@@ -15,9 +15,13 @@ from lfr.store.redis.connection import Command, Connection
 from lfr.store.workflows.export import load_own_data
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import Record
+from lfr.store.workflows.queries import load_records
 
 _OUT_OF_BAND: Final = re.compile(r".*:output:\d+")
 """Keys that a workflow may have for each step, and that hardly ever exist."""
+
+_DESCRIBED_FACTOR: Final = 5
+"""How many times as long as its flow the description of a workflow is: a short text makes a million steps."""
 
 
 def measure_workflows(connection: Connection, flows: FlowCache, records: Sequence[Record]) -> int | None:
@@ -36,12 +40,18 @@ def measure_workflows(connection: Connection, flows: FlowCache, records: Sequenc
 
 
 def measure_description(connection: Connection, id: str, *, values: bool) -> int | None:
-    """Return how many bytes of Redis that take which describes a workflow as a whole, with or without the
-    `values` of its steps. None if the server does not permit the command. (MEMORY USAGE)"""
+    """Return about how many bytes that take which describes a workflow as a whole, with or without the
+    `values` of its steps: those of Redis, and of its flow what the description of each step takes. None if
+    the server does not permit the command. (HGET, MEMORY USAGE)"""
     values_of_steps = (keys.outputs(id), keys.large_values(id))
     left_out = (keys.task_log(id), *(() if values else values_of_steps))
     measured = [key for key in keys.whole_data(id) if key not in left_out]
-    return _measure(connection, [("MEMORY", "USAGE", key, "SAMPLES", 0) for key in measured])
+    own = _measure(connection, [("MEMORY", "USAGE", key, "SAMPLES", 0) for key in measured])
+    [record] = load_records(connection, [id])
+    if own is None or record is None:
+        return own
+    flow = _measure(connection, [("MEMORY", "USAGE", keys.flow(record.reference.partition("/")[0]))])
+    return None if flow is None else own + _DESCRIBED_FACTOR * flow
 
 
 def _measure(connection: Connection, commands: Sequence[Command]) -> int | None:

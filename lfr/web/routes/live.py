@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 from lfr.operations.follow import follow_workflow
 from lfr.operations.list_workflows import follow_workflow_list
@@ -18,13 +19,12 @@ _EVENT_STREAM: Final = {200: {"text/event-stream": TEXT}}
 def _stream_workflow(request: Request) -> Response:
     after = request.last_event_id or request.query.get("after", "")
     updates = follow_workflow(
-        request.store, request.path["id"], after=after, interval_seconds=1, workers=True
+        request.store, request.path["id"], after=after, interval_seconds=1, workers=True, flows=request.flows
     )
-    first = next(updates)  # raises NotFound before the response begins
+    updates = chain([next(updates)], updates)  # raises NotFound before the response begins
 
     def messages() -> Messages:
-        yield Message("change", first, first["moment"])
-        summary = {**first, "changes": []}
+        summary: dict[str, Any] = {}  # not the first update itself, which may be large
         for update in updates:
             if update["changes"] or {**update, "changes": []} != summary:
                 summary = {**update, "changes": []}

@@ -134,7 +134,7 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/why",
-        _get_why,
+        describing(_get_why, values=False),
         "Get why a workflow stands, or one of its steps, and what to do about it.",
         query=(Parameter("step", integer(0, 10**9), "the index of one step; default: all that stand"),),
         responses=ok(EXPLANATION),
@@ -142,7 +142,7 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/logs",
-        _get_logs,
+        describing(_get_logs, values=False),
         "Get what the tasks of a workflow have printed and logged, about 1000 lines a page.",
         query=(
             Parameter("step", integer(0, 10**9), "the index of one step; default: all"),
@@ -169,7 +169,7 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/graph",
-        _get_graph,
+        describing(_get_graph, values=False),
         "Get the graph of the flow as mermaid or JSON.",
         query=(
             Parameter("format", enum("mermaid", "json"), "default: mermaid"),
