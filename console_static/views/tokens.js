@@ -101,8 +101,11 @@ function AddToken({ onAdded }) {
       <label>Name <input required value=${draft.name} placeholder="ci" onInput=${change("name")} /></label>
       <label>
         Role
-        <select value=${draft.role} onChange=${change("role")}>
-          ${ROLES.map((role) => html`<option key=${role}>${role}</option>`)}
+        <select onChange=${change("role")}>
+          ${ROLES.map(
+            (role) =>
+              html`<option key=${role} value=${role} selected=${role === draft.role}>${role}</option>`,
+          )}
         </select>
       </label>
       <label>

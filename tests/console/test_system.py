@@ -60,6 +60,7 @@ def test_a_token_is_added_shown_once_and_removed(own: Installation, page: Page, 
     guard.expects("400")
     page.goto(f"{own.url}/system")
     form = page.get_by_role("form", name="Add a token")
+    expect(form.get_by_label("Role")).to_have_value("operate")
     form.get_by_label("Name").fill("a b")
     form.get_by_role("button").click()
     expect(page.get_by_role("alert")).to_contain_text("cannot be the name of a token")
