@@ -332,7 +332,7 @@ def test_the_panel_says_why_a_step_stands(installation: Installation, page: Page
     page.get_by_role("button", name="img:rezise").click()
     expect(page.locator(".step-panel .why")).to_contain_text("No live worker does img:rezise: it waits since")
     page.get_by_role("button", name="after", exact=True).click()
-    expect(page.locator(".step-panel .why")).to_contain_text("It waits for step 1 (img:rezise)")
+    expect(page.locator(".step-panel .why")).to_contain_text("it waits for step 1 (img:rezise)")
 
 
 def test_the_banner_says_that_a_part_of_the_flow_never_ran(installation: Installation, page: Page) -> None:
