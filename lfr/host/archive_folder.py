@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lfr.errors import CannotWrite
-from lfr.host.files import write_atomically
+from lfr.host.files import make_folder, write_atomically
 from lfr.operations.archive.archive import archive_file_name
 from lfr.values.json import encode_json
 
@@ -22,7 +22,7 @@ def write_archive(folder: Path, document: dict[str, Any]) -> Path:
     content = (encode_json(document) + "\n").encode()
     name = archive_file_name(document).removesuffix(".json")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         for number in count(1):
             file = folder / (f"{name}.json" if number == 1 else f"{name}.{number}.json")
             if not os.path.lexists(file):

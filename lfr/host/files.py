@@ -48,6 +48,23 @@ def write_atomically(path: Path, content: str | bytes, mode: int | None = None) 
             new.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Make a folder with this mode, and those above it that are missing: no other user can write to them,
+    whatever the umask is. What exists stays as it is. Raises OSError."""
+    if not folder.is_dir():
+        make_folder(folder.parent, 0o755)
+        folder.mkdir(exist_ok=True, mode=mode)
+
+
+def is_of_this_user_alone(path: Path) -> bool:
+    """Return whether a file or folder belongs to this user or to root, and no other user can write to it."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return status.st_uid in (os.geteuid(), 0) and not status.st_mode & 0o022
+
+
 def _write_special_file(path: Path, content: str | bytes) -> None:
     try:
         with path.open("wb", buffering=0) as file:

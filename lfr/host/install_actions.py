@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lfr.errors import CannotWrite, Conflict
-from lfr.host.files import write_atomically
+from lfr.host.files import make_folder, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,10 @@ class Write:
         if self.is_kept and self.target.exists():
             return
         try:
-            _make_folder(self.target.parent)
+            make_folder(self.target.parent, 0o755)
         except OSError as error:
             raise CannotWrite(f"cannot write {self.target}: {error.strerror}") from None
         write_atomically(self.target, self.content, self.mode)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it, to which only their owner can write, whatever the umask is."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True, mode=0o755)
 
 
 @dataclass(frozen=True, slots=True)

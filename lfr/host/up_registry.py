@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from lfr.errors import BadSettings, CannotWrite
-from lfr.host.files import write_atomically
+from lfr.host.files import is_of_this_user_alone, make_folder, write_atomically
 from lfr.host.user_folders import user_data_folder, user_state_folder
 from lfr.host.valkey_address import Address, read_address
 
@@ -29,7 +29,7 @@ def registered_up(folder: Path) -> Iterator[bool]:
     file = user_state_folder() / _FOLDER / sha256(str(folder).encode()).hexdigest()[:16]
     is_registered = False
     with suppress(OSError, CannotWrite):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(file.parent)
         _remove_stale(file.parent)
         write_atomically(file, f"{folder}\n", mode=0o600)
         is_registered = True
@@ -58,10 +58,11 @@ def find_running_up() -> tuple[Path, Address] | None:
 
 
 def _registered() -> Iterator[tuple[Path, Path]]:
-    """Yield the file and the data folder of each `lfr up` that has registered itself."""
+    """Yield the file and the data folder of each `lfr up` that has registered itself. What another user may
+    have written says nothing: his server would get the inputs of this one."""
     with suppress(OSError):
         for file in sorted((user_state_folder() / _FOLDER).iterdir()):
-            if not file.name.startswith("."):
+            if not file.name.startswith(".") and is_of_this_user_alone(file):
                 with suppress(OSError, UnicodeDecodeError):
                     yield file, Path(file.read_text(encoding="utf-8").strip())
 

@@ -23,7 +23,7 @@ from typing import Self, TextIO
 from lfr.errors import CannotWrite, Conflict, LfrError, NotFound
 from lfr.host.append_only_file import Damage, cut_zeros, find_damage
 from lfr.host.child_processes import deferred_signals, terminate_with_parent, wait_or_kill
-from lfr.host.files import close_to_others, hold_lock, write_atomically, write_lock_holder
+from lfr.host.files import close_to_others, hold_lock, make_folder, write_atomically, write_lock_holder
 from lfr.host.valkey_address import Address, free_port, is_ready, probe, remove_address
 
 LOGGER = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class ValkeyServer:
         server to run, CannotStart, CannotWrite, and Conflict if the folder or the port is in use.
         """
         server = find_server()
-        self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self._data)
         close_to_others(path for pattern in _OWN_FILES for path in self._data.glob(pattern))
         with hold_lock(self._data / "valkey.lock", patience_seconds=_STOP_SECONDS) as lock:
             with suppress(FileNotFoundError):
@@ -242,7 +242,7 @@ def hold_data_folder(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder)
             if folder.stat().st_mode & stat.S_IWOTH:
                 raise CannotWrite(f"everybody can write to {folder}", hint=f"chmod o-w {folder}")
             stack.enter_context(hold_lock(folder / _LOCK))

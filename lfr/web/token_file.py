@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from lfr.config.settings import Settings
 from lfr.errors import CannotWrite, NotFound
+from lfr.host.files import make_folder
 from lfr.host.user_folders import user_state_folder
 
 _NAME: Final = "api-token"
@@ -69,7 +70,7 @@ def _state_folder() -> Path:
 
 def _read_or_create(file: Path) -> str:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         if not file.exists():
             _create(file)
         token = file.read_text(encoding="utf-8-sig").strip()

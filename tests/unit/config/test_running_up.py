@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -125,6 +126,20 @@ def test_what_a_killed_up_leaves_behind_is_not_found(server: ValkeyServer, home:
     assert with_running_up(loaded()).settings.redis_url == ""
     with up(server, home / "other"):
         assert with_running_up(loaded()).settings.redis_url == server.address.url
+
+
+def test_another_user_cannot_say_which_one_runs(server: ValkeyServer, home: Path) -> None:
+    """His server would get the inputs of this user. The folder may be one that an earlier version has made
+    under another umask."""
+    with up(server, home / "data"):
+        [record] = (home / "state" / "lfr" / "up").iterdir()
+        assert with_running_up(loaded()).settings.redis_url == server.address.url
+        record.chmod(0o666)
+        assert with_running_up(loaded()).settings.redis_url == ""
+        record.chmod(0o600)
+        if os.geteuid() == 0:
+            os.chown(record, 12_345, 12_345)
+            assert with_running_up(loaded()).settings.redis_url == ""
 
 
 def test_a_state_folder_that_cannot_be_written_stops_nothing(home: Path) -> None:

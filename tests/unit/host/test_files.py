@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lfr.errors import CannotWrite
-from lfr.host.files import write_atomically
+from lfr.host.files import make_folder, write_atomically
 
 
 def test_a_link_leads_to_the_file_that_is_written_and_its_mode_stays(tmp_path: Path) -> None:
@@ -62,3 +62,16 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path, mode: int | None)
     os.close(reader)
     assert pipe.is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_folder_can_be_written_to_by_nobody_else(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        make_folder(tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(umask)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/c")]
+    assert modes == [0o755, 0o755, 0o700]
+    tmp_path.chmod(0o750)
+    make_folder(tmp_path)
+    assert tmp_path.stat().st_mode & 0o777 == 0o750
