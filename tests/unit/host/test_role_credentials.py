@@ -39,7 +39,8 @@ def test_a_role_gets_its_own_secrets_only(instance: str) -> None:
     role = instance.partition(".")[0]
     expected = {each.name for each in all_settings() if role in each.roles}
     assert loaded(texts.get(f"lfr@{instance}.service.d", "")) == expected
-    assert bool(expected) == (role in ("request", "worker", "api", "console", "notify", "traces"))
+    with_secrets = ("request", "worker", "api", "console", "notify", "traces", "lifecycle")
+    assert bool(expected) == (role in with_secrets)
 
 
 def test_drop_ins_are_removed_and_those_of_an_operator_stay(tmp_path: Path) -> None:
