@@ -115,7 +115,7 @@ class Housekeeper:
             self._index_again_at = time.monotonic() + _RESCAN_SECONDS
             self._is_indexed, self._indexed_to = False, "-"
             connection.call("DEL", keys.IS_INDEXED)
-        delete_old_receipts(connection, round(1000 * self._forget_seconds))
+        delete_old_receipts(connection, self._bus, round(1000 * self._forget_seconds))
 
     def _queue_old_entries(self, connection: Connection, now: float) -> None:
         scanned_to = queue_old_entries(

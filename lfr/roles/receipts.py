@@ -4,9 +4,9 @@ Writes a line of JSON for each receipt: `receipt` and `for`, the ids of the rece
 `action`, `at`; and `target`, the event, or null if it is gone (it had a receipt before). A line is written
 before the receipt counts as logged: after a crash the last lines may stand there twice.
 
-On the bus, each receipt is an event, and the housekeeper of the lifecycles clears both once every group has
-read them. In `workflows:receipts`, a receipt is for many entries of a stream that only one group reads: this
-role deletes them when it has logged them.
+In `workflows:receipts`, a receipt is for many entries of one stream. When it is logged, this role deletes
+those that only one group reads; the housekeeper of the lifecycles clears those of the bus once every group
+has read them. A receipt on the bus is an event for one other, and is cleared with it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from lfr import events
 from lfr.errors import CannotWrite
@@ -30,11 +29,13 @@ from lfr.host.rotated_file import RotatedFile
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store import keys
-from lfr.store.redis.connection import Command, Connection, Store
-from lfr.store.stream.entries import Entry, acknowledge_command, as_text
-from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize, read_entries, read_ranges
+from lfr.store.redis.connection import Connection, Store
+from lfr.store.stream.cleanup import clear_commands
+from lfr.store.stream.entries import Entry, acknowledge_command, flatten_pairs
+from lfr.store.stream.event_texts import EventTexts
+from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize
 from lfr.values.json import encode_json
-from lfr.values.printable import printable_json
+from lfr.values.printable import printable_json_lines
 
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
@@ -60,8 +61,11 @@ _PAUSE_SECONDS = 0.05
 """The pause after a read of less than a batch: the receipts of a busy installation come in fewer reads."""
 
 _MAX_CACHED_EVENTS = 10_000
-_MAX_CACHED_BYTES = 4096
+_MAX_CACHED_EVENT_BYTES = 4096
 """How many events are kept in memory until their receipt is read, and the size of the largest."""
+
+
+_ParsedReceipt: TypeAlias = tuple[Entry, events.JoinedReceipt]
 
 
 class Receipts(Consumer):
@@ -71,9 +75,9 @@ class Receipts(Consumer):
         super().__init__(
             store, "__receipt__", streams=(store.stream, keys.RECEIPTS), select=(events.RECEIPT,)
         )
-        self._log = log
+        self._log_file = log
         self._live_at = 0.0
-        self._target_read_size = ReadSize()
+        self._texts = EventTexts()
         self._joined_read_size = ReadSize()
         self._cached_events: dict[str, str] = {}  # entry id -> the event as JSON
 
@@ -98,26 +102,46 @@ class Receipts(Consumer):
         """
         if len(batch) < self.capacity():
             self.pause_once(_PAUSE_SECONDS)
-        joined = [entry for entry in batch if entry.stream == keys.RECEIPTS]
-        if joined:
+        on_bus = [entry for entry in batch if entry.stream != keys.RECEIPTS]
+        receipts = self._parse_bus_receipts(on_bus)
+        receipt_ids = {entry.id for entry, _ in receipts}
+        self._cache([entry for entry in on_bus if entry.id not in receipt_ids])
+        if joined := [entry for entry in batch if entry.stream == keys.RECEIPTS]:
             self._log_some_joined(connection, joined)
-        receipts: list[tuple[Entry, events.Receipt]] = []
-        others: list[Entry] = []
-        for entry, values in _decode_all([entry for entry in batch if entry.stream != keys.RECEIPTS]):
-            receipt = _parse_receipt(values)
-            if receipt is not None:
-                receipts.append((entry, receipt))
-                continue
-            others.append(entry)
-            if sum(map(len, entry.fields.values())) <= _MAX_CACHED_BYTES:
-                self._cached_events[entry.id] = _event_json(entry, values)
-        if receipts:
-            self._write(self._bus_lines(connection, receipts))
-        self.settle_later([*others, *(entry for entry, _ in receipts)])
+        size = ReadSize()
+        while receipts:
+            count = size.next_count(len(receipts))
+            received_before = connection.received_bytes
+            self._log(connection, receipts[:count])
+            size.note(count, connection.received_bytes - received_before)
+            receipts = receipts[count:]
+        while len(self._cached_events) > _MAX_CACHED_EVENTS:
+            del self._cached_events[next(iter(self._cached_events))]
+        self.settle_later(on_bus)
+
+    def _cache(self, entries: Sequence[Entry]) -> None:
+        """Keep the texts of small events in memory until their receipt is read."""
+        small = [
+            entry for entry in entries if sum(map(len, entry.fields.values())) <= _MAX_CACHED_EVENT_BYTES
+        ]
+        texts = self._texts.encode([flatten_pairs(entry.fields.items()) for entry in small])
+        self._cached_events.update(zip((entry.id for entry in small), texts, strict=True))
+
+    def _parse_bus_receipts(self, entries: Sequence[Entry]) -> list[_ParsedReceipt]:
+        """Return the receipts among entries of the bus. A malformed one is none, but a dead letter."""
+        receipts = [entry for entry in entries if events.peek_kind(entry.fields) == events.RECEIPT]
+        parsed: list[_ParsedReceipt] = []
+        for entry, values in _decode_all(receipts):
+            with suppress(events.Malformed):
+                receipt = events.parse_receipt(_checked(values))
+                if _ENTRY_ID.fullmatch(receipt.target):
+                    joined = events.JoinedReceipt((receipt.target,), self.store.stream, receipt.action)
+                    parsed.append((entry, joined))
+        return parsed
 
     def _log_some_joined(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        """Log receipts for entries of queues, fewer at once if these are large; leave the rest to later
-        passes once they are too large for one pass."""
+        """Log receipts for many entries, fewer receipts at once if the entries are large; leave the rest to
+        later passes once they are too large for one pass."""
         while entries:
             count = self._joined_read_size.next_count(_MAX_JOINED)
             received_before = connection.received_bytes
@@ -130,50 +154,43 @@ class Receipts(Consumer):
                 return
 
     def _log_joined(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        """Log receipts for entries of queues, then delete these and the receipts in one transaction. One read
-        serves all entries of a stream, unless they are large. (XRANGE; XACK, XDEL)"""
-        receipts = [(entry, _parse_joined(values)) for entry, values in _decode_all(entries)]
-        ids: dict[str, list[str]] = defaultdict(list)
-        for _, receipt in receipts:
-            if receipt is not None:
-                ids[receipt.stream] += receipt.targets
-        targets: dict[str, dict[str, str]] = defaultdict(dict)
-        for stream, target_ids in ids.items():
-            for page in read_ranges(connection, stream, target_ids, self._target_read_size):
-                decoded = _decode_all(page)
-                targets[stream] |= {target.id: _event_json(target, values) for target, values in decoded}
-        for entry, receipt in receipts:
-            if receipt is not None:
-                self._write(_log_lines(entry, receipt.action, receipt.targets, targets[receipt.stream]))
+        """Log receipts for many entries, then clear these and the receipts in one transaction. (XRANGE; XDEL,
+        ZADD, XACK)"""
+        receipts: list[_ParsedReceipt] = []
+        for entry, values in _decode_all(entries):
+            with suppress(events.Malformed):
+                receipts.append((entry, events.parse_joined_receipt(_checked(values))))
+        self._log(connection, receipts)
         receipt_ids = [entry.id for entry in entries]
         [consumer] = (id for id in self.ids if id.stream == keys.RECEIPTS)
-        commands: list[Command] = [("XDEL", stream, *target_ids) for stream, target_ids in ids.items()]
+        bus = self.store.stream
+        commands = [command for _, receipt in receipts for command in clear_commands(bus, receipt)]
         commands += [acknowledge_command(consumer, receipt_ids), ("XDEL", keys.RECEIPTS, *receipt_ids)]
         connection.transact(commands)
 
-    def _bus_lines(
-        self, connection: Connection, receipts: Sequence[tuple[Entry, events.Receipt]]
-    ) -> Iterator[str]:
-        """Yield the lines of receipts on the bus. Most of their events are cached, the others are read from
-        the stream, a few at a time."""
-        cached = [self._cached_events.pop(receipt.target, None) for _, receipt in receipts]
-        missing = [each.target for (_, each), text in zip(receipts, cached, strict=True) if text is None]
-        targets = read_entries(connection, self.store.stream, missing)
-        target = next(targets, None)
-        for (entry, receipt), text in zip(receipts, cached, strict=True):
-            events_by_id = {} if text is None else {receipt.target: text}
-            if text is None and target is not None and target.id == receipt.target:
-                [(_, values)] = _decode_all([target])
-                events_by_id[receipt.target] = _event_json(target, values)
-                target = next(targets, None)
-            yield from _log_lines(entry, receipt.action, [receipt.target], events_by_id)
-        while len(self._cached_events) > _MAX_CACHED_EVENTS:
-            del self._cached_events[next(iter(self._cached_events))]
-
-    def _write(self, lines: Iterable[str]) -> None:
+    def _log(self, connection: Connection, receipts: Sequence[_ParsedReceipt]) -> None:
+        """Write a line for each event that one of these receipts is for. Most of those on the bus are cached;
+        the others are read. (XRANGE)"""
+        bus = self.store.stream
+        cached = {
+            id: text
+            for _, receipt in receipts
+            if receipt.stream == bus
+            for id in receipt.targets
+            if (text := self._cached_events.pop(id, None)) is not None
+        }
+        missing: dict[str, list[str]] = defaultdict(list)
+        for _, receipt in receipts:
+            missing[receipt.stream] += (id for id in receipt.targets if id not in cached)
+        texts = self._texts.read(connection, missing)
+        if bus in texts:
+            texts[bus] |= cached
+        lines = [
+            line for entry, receipt in receipts for line in _lines(entry, receipt, texts[receipt.stream])
+        ]
         try:
-            self._log.writelines(lines)
-            self._log.flush()
+            self._log_file.writelines([printable_json_lines(lines)])
+            self._log_file.flush()
         except OSError as error:
             raise CannotWrite(f"cannot write the log of receipts: {error.strerror}") from None
 
@@ -182,52 +199,20 @@ def _decode_all(entries: Sequence[Entry]) -> Iterable[tuple[Entry, events.Values
     return zip(entries, events.decode_all([entry.fields for entry in entries]), strict=True)
 
 
-def _parse_receipt(values: events.Values | events.Malformed) -> events.Receipt | None:
-    """Return the receipt. None for any other event, and for a malformed receipt, which is a dead letter."""
-    if isinstance(values, events.Malformed) or values.get(b"kind") != events.RECEIPT:
-        return None
-    try:
-        receipt = events.parse_receipt(values)
-    except events.Malformed:
-        return None
-    return receipt if _ENTRY_ID.fullmatch(receipt.target) else None
-
-
-def _parse_joined(values: events.Values | events.Malformed) -> events.JoinedReceipt | None:
-    """Return the receipt for entries of a queue, or None if the event is none."""
+def _checked(values: events.Values | events.Malformed) -> events.Values:
+    """Return the values of an event that was decoded. Raises Malformed."""
     if isinstance(values, events.Malformed):
-        return None
-    try:
-        return events.parse_joined_receipt(values)
-    except events.Malformed:
-        return None
+        raise values
+    return values
 
 
-def _log_lines(entry: Entry, action: str, ids: Iterable[str], targets: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of a receipt for the events with these ids. `targets` has the events as JSON, by id,
+def _lines(entry: Entry, receipt: events.JoinedReceipt, texts: Mapping[str, str]) -> list[str]:
+    """Return a line of JSON for each event that a receipt is for. `texts` has the events as JSON, by id,
     without those that are gone."""
     at = entry.fields.get(b"at", b"null").decode()
-    before, between = (
-        f'{{"receipt":"{entry.id}","for":"',
-        f'","action":{encode_json(action)},"at":{at},"target":',
-    )
-    for id in ids:
-        yield printable_json(f"{before}{id}{between}{targets.get(id, 'null')}}}") + "\n"
-
-
-def _event_json(entry: Entry, values: events.Values | events.Malformed) -> str:
-    """Return an event as one JSON object. Its fields are JSON already; those of a malformed event become
-    texts."""
-    if isinstance(values, events.Malformed):
-        return encode_json(as_text(entry))
-    return (_object_template(tuple(entry.fields)) % tuple(entry.fields.values())).decode()
-
-
-@lru_cache(maxsize=16)
-def _object_template(names: tuple[bytes, ...]) -> bytes:
-    """Return a JSON object with these members, `%b` in place of each value. Few kinds of event are many."""
-    members = (encode_json(name.decode(errors="backslashreplace")).encode() for name in names)
-    return b"{" + b",".join(member.replace(b"%", b"%%") + b":%b" for member in members) + b"}"
+    before = f'{{"receipt":"{entry.id}","for":"'
+    between = f'","action":{encode_json(receipt.action)},"at":{at},"target":'
+    return [f"{before}{id}{between}{texts.get(id, 'null')}}}" for id in receipt.targets]
 
 
 def run(store: Store, context: RoleContext, to: str | None = None, rotate: float = _ROTATE_MB) -> int:

@@ -53,7 +53,7 @@ ENDS = "workflows:ends"
 """STREAM: what only lifecycles read: end-task events of lfr's own workers, and the events of items."""
 
 RECEIPTS = "workflows:receipts"
-"""STREAM: receipts for entries of queues and of ENDS, each for many entries of one stream."""
+"""STREAM: receipts, each for many entries of one stream: of a queue, of ENDS, or of the bus."""
 
 RECEIPTS_ROLE = "workflows:receipts:role"
 """STRING: exists while a receipts role runs; expires. Without it no receipts are written."""

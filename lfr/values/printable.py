@@ -7,6 +7,7 @@ character (marks of direction, of zero width), a separator other than the blank,
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
@@ -34,6 +35,16 @@ def printable_json(text: str) -> str:
     return "".join(
         char if char.isprintable() else " " if char in "\t\n\r" else _json_escape(char) for char in text
     )
+
+
+def printable_json_lines(texts: Sequence[str]) -> str:
+    """Return JSON texts as lines, each as `printable_json`."""
+    joined = "\n".join(texts) + "\n" if texts else ""
+    # Of the control characters JSON has these three between values, and DEL in strings.
+    is_printable = joined.isascii() and joined.count("\n") == len(texts)
+    if is_printable and not any(char in joined for char in "\t\r\x7f"):
+        return joined
+    return "".join(printable_json(text) + "\n" for text in texts)
 
 
 def _json_escape(char: str) -> str:

@@ -103,10 +103,11 @@ def run_receipts_role(client: redis.Redis) -> None:
     client.set(keys.RECEIPTS_ROLE, 1)
 
 
-def joined_receipts(client: redis.Redis) -> list[str]:
-    """Return the entries of queues and of `workflows:ends` that have a receipt, in its order."""
-    receipts = [json.loads(fields["for"]) for _, fields in client.xrange(keys.RECEIPTS)]
-    return [id for ids in receipts for id in ids]
+def joined_receipts(client: redis.Redis, stream: str = "") -> list[str]:
+    """Return the entries of all streams, or of one, that have a receipt for many, in its order."""
+    receipts = [fields for _, fields in client.xrange(keys.RECEIPTS)]
+    chosen = [fields for fields in receipts if stream in ("", json.loads(fields["stream"]))]
+    return [id for fields in chosen for id in json.loads(fields["for"])]
 
 
 def streams(client: redis.Redis) -> list[str]:

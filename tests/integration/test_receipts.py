@@ -30,8 +30,10 @@ from tests.integration.conftest import (
     append,
     append_to,
     events_of,
+    hold_events,
     joined_receipts,
     run_receipts_role,
+    settle,
 )
 from tests.support.waiting import eventually, eventually_equal
 
@@ -79,13 +81,54 @@ def test_entries_of_other_streams_have_joined_receipts_and_are_deleted_when_thes
         complete_task(store, id, "A", 1, output={"of": id})
     lifecycle.step()
     entries = client.xrange("workflows:ends")
-    assert joined_receipts(client) == [entry for entry, _ in entries]
+    assert joined_receipts(client, "workflows:ends") == [entry for entry, _ in entries]
     receipts.step()
     logged = [line for line in lines(log) if line["target"]["kind"] == "end-task"]
     assert [line["for"] for line in logged] == [entry for entry, _ in entries]
     assert [line["target"]["output"] for line in logged] == [{"of": id} for id in ids]
     assert {line["action"] for line in logged} == {"processed"}
     assert client.xlen("workflows:ends") == client.xlen("workflows:receipts") == 0
+
+
+def test_entries_of_the_bus_have_joined_receipts_and_stay_until_they_are_logged(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    log = io.StringIO()
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
+    receipts.step()  # it tells that it runs
+    terminated = [start_workflow(store, "A").id for _ in range(3)]
+    for id in terminated:
+        terminate_workflow(store, id)
+    news = [id for id, fields in client.xrange("workflows:run") if fields["kind"] != '"start-task"']
+    for _ in range(3):
+        lifecycle.step()
+    assert sorted(joined_receipts(client, "workflows:run")) == sorted(news)
+    assert events_of(client, "receipt") == []
+    assert set(news) <= {id for id, _ in client.xrange("workflows:run")}
+    settle(client, receipts)
+    assert sorted(line["for"] for line in lines(log)) == sorted(news)
+    assert {line["target"]["workflow"] for line in lines(log)} == set(terminated)
+    assert client.xlen("workflows:receipts") == 0
+    eventually_equal(
+        lambda: lifecycle.step() or {id for id, _ in client.xrange("workflows:run")} & {*news}, set()
+    )
+
+
+def test_a_foreign_group_on_the_bus_sees_a_receipt_for_each_entry(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    log = io.StringIO()
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
+    hold_events(client)
+    receipts.step()  # it tells that it runs
+    terminate_workflow(store, start_workflow(store, "A").id)
+    lifecycle.step()
+    news = [id for id, fields in client.xrange("workflows:run") if "start-task" not in fields["kind"]]
+    news = [id for id in news if client.xrange("workflows:run", id, id)[0][1]["kind"] != '"receipt"']
+    assert [event["for"] for event in events_of(client, "receipt")] == news
+    assert joined_receipts(client, "workflows:run") == []
+    settle(client, receipts)
+    assert [line["for"] for line in lines(log)] == news
 
 
 def test_without_the_role_and_foreign_groups_there_is_no_receipt_and_nothing_stays(
@@ -279,7 +322,7 @@ def test_what_redis_refuses_for_lack_of_memory_is_cleared_later(
     def has_been_noted() -> bool:
         lifecycle.step()
         return client.xlen("workflows:run") == 0 and (
-            stream == "workflows:run" or joined_receipts(client) == [id]
+            stream == "workflows:run" or joined_receipts(client, stream) == [id]
         )
 
     eventually(has_been_noted)
@@ -309,6 +352,24 @@ class LittleflowWorker:
             if not is_task or fields["name"] == json.dumps(self._task):
                 pipeline.xack("workflows:run", self._task, id)
         pipeline.execute()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_events_are_found_however_their_receipt_names_them(
+    store: Store, client: redis.Redis, stepper: Make, order: int
+) -> None:
+    """Ids of one millisecond do not stand in the order of their texts, and others may stand between them."""
+    ids = [f"{ms}-{number}" for ms in (998, 1000, 1001) for number in range(8, 12)]
+    for id in ids:
+        client.xadd("workflows:ends", {"kind": '"end-task"', "id": json.dumps(id)}, id=id)
+    named = [*ids[2:5], ids[-1]][::order]
+    fields = {"kind": "receipt", "for": [*named, "2000-1"], "stream": "workflows:ends"}
+    client.xadd("workflows:receipts", {name: json.dumps(value) for name, value in fields.items()})
+    log = io.StringIO()
+    settle(client, stepper(Receipts(store, log)))
+    assert [line["for"] for line in lines(log)] == [*named, "2000-1"]
+    assert [line["target"] and line["target"]["id"] for line in lines(log)] == [*named, None]
+    assert [id for id, _ in client.xrange("workflows:ends")] == [id for id in ids if id not in named]
 
 
 @pytest.mark.parametrize("has_receipts", [True, False])

@@ -117,6 +117,15 @@ def test_our_end_tasks_are_parsed_again() -> None:
     assert (failed.status, failed.reason) == (events.Status.FAILURE, "no")
 
 
+@pytest.mark.parametrize("targets", [["1-1", 2], ["1-1,2-2"], ["1-1", "2"], ["1-1\n"], "1-1", None])
+def test_a_receipt_for_many_names_entry_ids(targets: Json) -> None:
+    values = {"kind": "receipt", "stream": "workflows:ends"}
+    receipt = events.parse_joined_receipt(events.decode(raw(**values, **{"for": ["1-1", "2-2"]})))
+    assert receipt.targets == ("1-1", "2-2")
+    with pytest.raises(events.Malformed):
+        events.parse_joined_receipt(events.decode(raw(**values, **{"for": targets})))
+
+
 def test_a_receipt_of_rqse_is_one_of_ours() -> None:
     assert events.parse_receipt(events.decode(raw(**receipt_for("1-2")))) == events.Receipt(
         "1-2", "processed"

@@ -23,8 +23,9 @@ def processed_commands(
 ) -> list[Command]:
     """Return the commands that settle these entries; none for no entries.
 
-    An entry of the bus is acknowledged. It gets a receipt if somebody reads that; else it is queued to be
-    cleared. For the other streams, see `settle_commands`. (XACK; XADD, ZADD, XDEL)
+    For those that only lifecycles read, see `settle_commands`. An entry of the bus is acknowledged. While a
+    foreign group reads the bus, it gets a receipt there; else, while a receipts role runs, one receipt is for
+    many; else it is queued to be cleared. (XACK; XADD, ZADD, XDEL)
     """
     if not entries:
         return []
@@ -32,9 +33,9 @@ def processed_commands(
     commands: list[Command] = []
     for consumer in consumers:
         ids = [entry.id for entry in entries if entry.stream == consumer.stream]
-        if keys.has_one_group(consumer.stream):
+        if keys.has_one_group(consumer.stream) or (routes.has_receipts and not routes.has_listeners):
             commands += settle_commands(consumer, ids, at, has_receipts=routes.has_receipts, action=action)
-        elif ids and (routes.has_receipts or routes.has_listeners):
+        elif ids and routes.has_listeners:
             commands += receipt_commands(consumer, dict.fromkeys(ids, action), at)
         elif ids:
             commands += [

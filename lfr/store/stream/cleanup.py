@@ -218,9 +218,17 @@ class StreamCleaner:
             start = f"({page[-1][0].decode()}"
 
 
-def delete_old_receipts(connection: Connection, after_ms: int) -> None:
-    """Delete receipts older than `after_ms` for entries of queues, with these entries, if no receipts role
-    runs: none has been there to log them. (EXISTS, TIME, XRANGE; XDEL)"""
+def clear_commands(bus: str, receipt: events.JoinedReceipt) -> list[Command]:
+    """Return the commands that clear the entries that a receipt is for, once it is logged: those of the bus
+    are queued to be cleared, others have no other reader. (XDEL, ZADD)"""
+    if receipt.stream == bus and receipt.targets:
+        return [queue_command([LoggedReceipt(id, id) for id in receipt.targets])]
+    return [("XDEL", receipt.stream, *receipt.targets)] if receipt.targets else []
+
+
+def delete_old_receipts(connection: Connection, bus: str, after_ms: int) -> None:
+    """Delete receipts older than `after_ms` for many entries, and clear these, if no receipts role runs: none
+    has been there to log them. (EXISTS, TIME, XRANGE; XDEL, ZADD)"""
     is_alive, time, page = connection.execute(
         [
             ("EXISTS", keys.RECEIPTS_ROLE),
@@ -236,5 +244,5 @@ def delete_old_receipts(connection: Connection, after_ms: int) -> None:
     for entry in old:
         with suppress(events.Malformed):
             receipt = events.parse_joined_receipt(events.decode(entry.fields))
-            commands.append(("XDEL", receipt.stream, *receipt.targets))
+            commands += clear_commands(bus, receipt)
     connection.transact([*commands, ("XDEL", keys.RECEIPTS, *(entry.id for entry in old))])

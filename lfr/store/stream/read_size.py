@@ -15,7 +15,6 @@ from typing import Final
 
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.entries import Entry, entry_bytes, parse_entries
-from lfr.values.stream_id import StreamId
 
 MAX_READ_BYTES: Final = 16 * 2**20
 """How many bytes the entries have together that are read and processed at once, unless it is one entry."""
@@ -92,24 +91,3 @@ def read_entries(connection: Connection, stream: str, ids: Sequence[str]) -> Ite
         ]
         size.note_entries(entries)
         yield from entries
-
-
-def read_ranges(
-    connection: Connection, stream: str, ids: Sequence[str], size: ReadSize
-) -> Iterator[list[Entry]]:
-    """Yield the entries with these ids that are on the stream, a few at a time and in its order. Faster than
-    `read_entries` for entries that stand close together. (XRANGE)"""
-    ordered = sorted(ids, key=StreamId.parse)
-    while ordered:
-        count = size.next_count(len(ordered))
-        part, ordered = ordered[:count], ordered[count:]
-        received_before = connection.received_bytes
-        reply = connection.call("XRANGE", stream, part[0], part[-1], "COUNT", 2 * count)
-        page = parse_entries(reply, stream)
-        size.note(len(page), connection.received_bytes - received_before or sum(map(entry_bytes, page)))
-        requested = set(part)
-        entries = [entry for entry in page if entry.id in requested]
-        missing = requested.difference(entry.id for entry in entries)
-        if len(page) == 2 * count and missing:
-            entries += read_entries(connection, stream, sorted(missing, key=StreamId.parse))
-        yield entries

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.values.printable import printable_json, printable_lines
+from lfr.values.printable import printable_json, printable_json_lines, printable_lines
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -31,3 +31,14 @@ def test_lines_are_printable_and_indented(text: str) -> None:
     first, *others = printable_lines(text).split("\n")
     assert first.isprintable()
     assert all(line.isprintable() and line.startswith("  ") for line in others)
+
+
+@given(st.lists(st.recursive(st.text(), st.lists)), st.sampled_from([None, 1]), st.booleans())
+def test_json_lines_are_lines_that_mean_the_same(
+    values: list[object], indent: int | None, is_ascii: bool
+) -> None:
+    text = printable_json_lines([json.dumps(each, indent=indent, ensure_ascii=is_ascii) for each in values])
+    lines = text.split("\n")
+    assert lines.pop() == ""
+    assert [json.loads(line) for line in lines] == values
+    assert all(line.isprintable() for line in lines)
