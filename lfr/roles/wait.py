@@ -5,6 +5,7 @@ All waits are in Redis, so a restart loses none and a waiting step costs this pr
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -48,8 +49,10 @@ from lfr.values.json import ABSENT
 _SOON_SECONDS: Final = 0.02
 """How soon to look again for pending entries that another role is about to finish."""
 
-_PAUSE_SECONDS: Final = 0.005
-"""The pause after a batch in which nothing is for this role, as is most of the bus while much is going on."""
+_PAUSE_SECONDS: Final = 0.002
+_LONGEST_PAUSE_SECONDS: Final = 0.02
+"""The pause after a batch in which nothing is for this role, for each of its events, and in all. So the role
+answers at once when little is going on, and reads many events at once when most of many are for others."""
 
 _TIDY_EVERY_SECONDS: Final = 10.0
 
@@ -61,6 +64,7 @@ class WaitTasks(Consumer):
         super().__init__(store, "wait")
         self._retain_ms = round(1000 * store.settings.events_retain_seconds)
         self._tidy_at = 0.0
+        self._due_at = math.inf  # when the next timer is due
         self._list_from = 0  # the cursor of the search for waits of earlier versions
         self._order = EventOrder(self.id)
         self._begun: set[str] = set()  # entries with which this process has not died
@@ -84,8 +88,9 @@ class WaitTasks(Consumer):
             self._process_ready(connection, self._order.release(connection))
         if work.has_opened_countdowns or work.has_due_timers:
             return 0.0  # there may be more
-        due_in = None if work.next_ms is None else (work.next_ms - work.now_ms) / 1000
-        seconds = super().on_pass(connection) if due_in is None else due_in
+        due_in = math.inf if work.next_ms is None else (work.next_ms - work.now_ms) / 1000
+        self._due_at = time.monotonic() + due_in
+        seconds = min(super().on_pass(connection), due_in)
         if self._order.held_ids:
             seconds = min(seconds, _SOON_SECONDS)
         if work.has_countdowns:
@@ -107,7 +112,8 @@ class WaitTasks(Consumer):
     def _process(self, connection: Connection, batch: Sequence[Entry]) -> None:
         waits = classify_batch(batch, partial(load_inputs, connection))
         if len(waits.foreign) == len(batch) < self.capacity():
-            self.pause_once(_PAUSE_SECONDS)
+            pause = min(_PAUSE_SECONDS * len(batch), _LONGEST_PAUSE_SECONDS)
+            self.pause_once(max(0.0, min(pause, self._due_at - time.monotonic())))
         self.acknowledge_later(waits.foreign)
         complete_tasks(connection, self.id, waits.failures, has_receipts=self.has_receipts)
         start_delays(connection, self.id, waits.delays)
