@@ -19,8 +19,8 @@ from lfr.values.json import InvalidJson, decode_json, encode_json
 _PLAIN: Final = re.compile(rb'"[ !#-\[\]-~]*"|0|-?[1-9][0-9]{0,15}|\{\}|\[\]|true|false|null')
 """The JSON texts of most values."""
 
-_MAX_KNOWN: Final = 20_000
-_MAX_KNOWN_BYTES: Final = 64
+_MAX_CHECKED: Final = 20_000
+_MAX_CHECKED_BYTES: Final = 64
 """How many values are remembered as JSON, and the size of the largest."""
 
 
@@ -28,14 +28,14 @@ class EventTexts:
     """Makes JSON texts of events, and reads the events for that."""
 
     def __init__(self) -> None:
-        self._known: set[bytes] = set()  # values that are JSON
+        self._checked: set[bytes] = set()  # values that are JSON
         self._read_size = ReadSize()
 
     def encode(self, events: Sequence[Sequence[bytes]]) -> list[str]:
         """Return each event as one JSON object. An event is its names and values in turn, as Redis returns
         them. Those of an event that cannot be understood become texts."""
         values = [event[1::2] for event in events]
-        garbage = self._find_garbage(set().union(*values) - self._known)
+        garbage = self._find_garbage(set().union(*values) - self._checked)
         texts: list[str] = []
         for event, event_values in zip(events, values, strict=True):
             template = _object_template(tuple(event[::2]))
@@ -88,10 +88,10 @@ class EventTexts:
     def _find_garbage(self, values: Collection[bytes]) -> set[bytes]:
         """Return those of these values that are not JSON. Remember the others, if they are small."""
         garbage = {value for value in values if not _PLAIN.fullmatch(value) and not _is_json(value)}
-        if len(self._known) + len(values) > _MAX_KNOWN:
-            self._known.clear()
-        self._known.update(value for value in values if len(value) <= _MAX_KNOWN_BYTES)
-        self._known -= garbage
+        if len(self._checked) + len(values) > _MAX_CHECKED:
+            self._checked.clear()
+        self._checked.update(value for value in values if len(value) <= _MAX_CHECKED_BYTES)
+        self._checked -= garbage
         return garbage
 
 
