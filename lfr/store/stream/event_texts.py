@@ -55,7 +55,7 @@ class EventTexts:
         `ids` has the entry ids by stream. One read serves many entries that stand close together, on all
         streams; what stands far from the others is read by itself. (XRANGE)
         """
-        found: dict[str, dict[str, str]] = {stream: {} for stream in ids}
+        texts: dict[str, dict[str, str]] = {stream: {} for stream in ids}
         remaining = {stream: sorted(each, key=_position) for stream, each in ids.items() if each}
         while remaining:
             total = sum(map(len, remaining.values()))
@@ -77,13 +77,13 @@ class EventTexts:
             for (stream, part), page in zip(parts.items(), pages, strict=True):
                 requested = set(part)
                 rows = [(id, event) for raw, event in page if (id := raw.decode()) in requested]
-                texts = self.encode([event for _, event in rows])
-                found[stream] |= zip((id for id, _ in rows), texts, strict=True)
+                encoded = self.encode([event for _, event in rows])
+                texts[stream] |= zip((id for id, _ in rows), encoded, strict=True)
                 if len(page) == 2 * len(part) and len(rows) < len(part):
-                    missing = [id for id in part if id not in found[stream]]
+                    missing = [id for id in part if id not in texts[stream]]
                     for entry in read_entries(connection, stream, missing):
-                        found[stream][entry.id] = self.encode_entry(entry)
-        return found
+                        texts[stream][entry.id] = self.encode_entry(entry)
+        return texts
 
     def _find_garbage(self, values: Collection[bytes]) -> set[bytes]:
         """Return those of these values that are not JSON. Remember the others, if they are small."""
