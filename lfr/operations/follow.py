@@ -192,9 +192,10 @@ class _Follower:
             update["missing_workers"] = self._find_missing_workers(running)
         if with_outputs:
             update["outputs"] = self._load_outputs()
+        changes, self._changes = self._changes, []
         return {
             **update,
-            "changes": self._changes,
+            "changes": changes,
             "moment": self._last_id,
             "progress": {str(index): report for index, report in progress.items()},
         }

@@ -86,7 +86,12 @@ def _encode_messages(messages: Messages, request: Request) -> Generator[bytes, N
             if message is None and time.monotonic() - sent_at < _KEEPALIVE_SECONDS:
                 continue
             sent_at = time.monotonic()
-            yield b": alive\n\n" if message is None else message.encode()
+            if message is None:
+                yield b": alive\n\n"
+                continue
+            encoded = message.encode()
+            message.data.clear()  # a slow reader would keep the values, which take several times as much
+            yield encoded
     except LfrError as error:
         content = error_response(error).content
         assert isinstance(content, bytes)

@@ -18,7 +18,9 @@ from lfr.store.workflows import flow_cache
 from lfr.store.workflows.attempt_status import save_task_progress
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
+from lfr.web.http import Request
 from lfr.web.server import MAX_STREAMS, StreamSlots
+from lfr.web.sse import Message, stream_events
 from tests.web.conftest import Caller, Reply, start, step
 
 
@@ -52,6 +54,16 @@ def test_changes_of_a_workflow(call: Caller, store: Store) -> None:
     assert next(updates, None) is None
     reply.stream.close()
     assert call("GET", "/workflows/none/live").status == 404
+
+
+def test_a_message_that_is_sent_keeps_no_values(store: Store) -> None:
+    """48 slow readers of 100,000 changes each would hold 5 GB."""
+    data = {"changes": ["x"]}
+    response = stream_events(Request(store, {}, {}), iter([Message("change", data)]))  # type: ignore[arg-type]
+    assert isinstance(response.content, Iterator)
+    assert next(response.content) == b"retry: 2000\n\n"
+    assert next(response.content) == b'event: change\ndata: {"changes":["x"]}\n\n'
+    assert data == {}
 
 
 def test_streams_share_the_flow_that_they_follow(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
