@@ -112,6 +112,9 @@ def test_events_come_by_themselves_unless_paused(installation: Installation, pag
 
 
 def test_the_system(installation: Installation, page: Page) -> None:
+    id = installation.lfr.run("@flow broken; a", {})
+    installation.end(id, 1, reason="no disk")
+    installation.until(id, "FAILED")
     page.goto(f"{installation.url}/system")
     row = page.locator("tr", has=page.get_by_text("worker", exact=True))
     expect(row).to_contain_text("alive")
