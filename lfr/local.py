@@ -160,6 +160,7 @@ class LocalContext:
     tries: int = 1
     delivery: int = 1
     cancelled: bool = False
+    traceparent: str = ""
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Discard the progress."""

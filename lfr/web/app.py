@@ -22,7 +22,7 @@ from lfr.web.http import Request, Response, json_response, with_confirmations
 from lfr.web.large_responses import reserved
 from lfr.web.openapi import openapi_document
 from lfr.web.problems import SECURITY_HEADERS, HttpError, error_response, problem_response
-from lfr.web.request_parser import body_bytes, parse_request, request_headers
+from lfr.web.request_parser import body_bytes, close_body, parse_request, request_headers
 from lfr.web.route import Route, get
 from lfr.web.routes import (
     archives,
@@ -189,6 +189,8 @@ def _bottle_handler(
             LOGGER.exception("a defect in lfr at %s %s; please report it", route.method, route.path)
             detail = "a defect in lfr; see the log of the server"
             return _bottle_response(problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+        finally:
+            close_body()
 
     return handle
 

@@ -43,6 +43,18 @@ def parse_request(base: Request, route: Route, path: Mapping[str, str], max_body
     )
 
 
+def close_body() -> None:
+    """Close the body of bottle's current request, and the parts of a form. bottle keeps large ones in files,
+    which would stay open, and on the disk, until the thread serves another request."""
+    environ = bottle.request.environ
+    uploads = [part for _, part in environ.get("bottle.request.post", bottle.FormsDict()).allitems()]
+    for upload in uploads:
+        if isinstance(upload, bottle.FileUpload):
+            upload.file.close()
+    if body := environ.get("bottle.request.body"):
+        body.close()
+
+
 def body_bytes(route: Route) -> int:
     """Return about how many bytes of memory the body of bottle's current request takes once it is parsed,
     beyond its own: a list of one number, `[0]`, takes 96."""

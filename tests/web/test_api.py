@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import jsonschema_rs
@@ -249,6 +250,26 @@ def test_a_flow_as_text_or_as_a_form(call: Caller) -> None:
     reply = call("POST", "/workflows/start/upload", form, content_type=media)
     assert reply.status == 201
     assert call("GET", f"/workflows/{reply.json['workflow']}").json["input"] == {"é": 1}
+
+
+def test_no_file_of_a_large_body_stays_open(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    files: list[Any] = []
+
+    def recorded(*arguments: Any, **options: Any) -> Any:
+        files.append(NamedTemporaryFile(*arguments, **options))  # noqa: SIM115 - who closes it is the question
+        return files[-1]
+
+    monkeypatch.setattr("bottle.NamedTemporaryFile", recorded)
+    call = Caller(make_app(store, AccessPolicy(is_open=True), max_body=1_000_000))
+    large = "a" * 200_000
+    assert call("POST", "/workflows/start", {"workflow": "a", "input": large}).status == 201
+    assert call("POST", "/workflows/start", {"workflow": large + "->"}).status == 400
+    part = f'--x\r\nContent-Disposition: form-data; name="{{}}"; filename="f"\r\n\r\n{large}\r\n'
+    form = f"{part.format('workflow')}{part.format('input')}--x--\r\n".encode()
+    media = "multipart/form-data; boundary=x"
+    assert call("POST", "/workflows/start/upload", form, content_type=media).status == 400
+    assert len(files) == 5
+    assert all(file.closed for file in files)
 
 
 def test_errors_of_a_flow_have_their_places(call: Caller) -> None:
