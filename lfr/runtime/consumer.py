@@ -408,6 +408,7 @@ class Consumer(EventListener):
         if now < self._reclaim_at:
             return []
         self.acknowledge_now(connection)  # or it would take over what it has processed itself
+        own_ids = set(self.claimed_ids())  # also what ends before the reply has come
         entries: list[Entry] = []
         idle_ms = int(self.lease_seconds * 1000)
         for id, start in self._reclaim_from.items():
@@ -416,7 +417,6 @@ class Consumer(EventListener):
                     connection, id, idle_ms=idle_ms, count=count - len(entries), start=start
                 )
                 entries += part
-        own_ids = set(self.claimed_ids()) if entries else ()
         entries = [entry for entry in entries if entry.id not in own_ids or entry.stream != self.id.stream]
         if entries:
             name = role_of_group(self._group)

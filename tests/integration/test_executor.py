@@ -160,6 +160,39 @@ def test_a_task_that_its_own_process_reclaims_runs_once(
     assert len(events_of(client, "end-task")) == 1
 
 
+def test_a_task_that_ends_while_its_own_process_reclaims_it_runs_once(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis has given the entry out, and the end of the task is confirmed before the reply is looked at."""
+    begun: list[int] = []
+    reclaimed: list[int] = []
+    may_end = threading.Event()
+
+    def work(task: events.StartTask) -> Json:
+        begun.append(task.index)
+        may_end.wait(STALL_SECONDS)
+        return {}
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        entries, next_id = reclaim(*arguments, **options)
+        if entries and not reclaimed:
+            may_end.set()
+            eventually(lambda: not executor._completions.is_empty)
+            with store.connect() as other:
+                executor._completions.send(other, has_receipts=False)
+        reclaimed.append(len(entries))
+        return entries, next_id
+
+    with running(store, work) as executor:
+        start(client, 1)
+        eventually(lambda: begun)
+        monkeypatch.setattr("lfr.runtime.consumer.reclaim", slow)
+        executor.lease_seconds = executor._reclaim_at = 0.0
+        eventually(lambda: reclaimed[:1] == [1] and len(reclaimed) >= 3)
+    assert begun == [1]
+    assert len(events_of(client, "end-task")) == 1
+
+
 def test_a_task_longer_than_the_lease_runs_once(store: Store, client: redis.Redis) -> None:
     count, lease = 0, 1.5  # renewed in time on a busy machine too
     store = open_store(replace(store.settings, tasks_lease_seconds=lease))
