@@ -181,7 +181,8 @@ class Receipts(Consumer):
         }
         missing: dict[str, list[str]] = defaultdict(list)
         for _, receipt in receipts:
-            missing[receipt.stream] += (id for id in receipt.targets if id not in cached)
+            known = cached if receipt.stream == bus else ()  # entries of two streams may have the same id
+            missing[receipt.stream] += (id for id in receipt.targets if id not in known)
         texts = self._texts.read(connection, missing)
         if bus in texts:
             texts[bus] |= cached

@@ -92,6 +92,23 @@ def test_entries_of_other_streams_have_joined_receipts_and_are_deleted_when_thes
     assert client.xlen("workflows:ends") == client.xlen("workflows:receipts") == 0
 
 
+def test_entries_of_two_streams_with_the_same_id_are_both_logged(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    """Each stream counts for itself: within a millisecond, both have an entry 0."""
+    log = io.StringIO()
+    lifecycle, receipts = stepper(Lifecycle(store)), stepper(Receipts(store, log))
+    receipts.step()  # it tells that it runs
+    workflow = start_workflow(store, "A").id
+    [(id, _)] = [each for each in client.xrange("workflows:run") if each[1]["kind"] == '"start-workflow"']
+    end = {"kind": "end-task", "workflow": workflow, "name": "A", "index": 1, "output": {"a": 1}}
+    client.xadd("workflows:ends", {name: json.dumps(value) for name, value in end.items()}, id=id)
+    lifecycle.step()
+    receipts.step()
+    both = {line["target"]["kind"] for line in lines(log) if line["for"] == id}
+    assert both == {"start-workflow", "end-task"}
+
+
 def test_entries_of_the_bus_have_joined_receipts_and_stay_until_they_are_logged(
     store: Store, client: redis.Redis, stepper: Make
 ) -> None:
