@@ -181,8 +181,8 @@ class Receipts(Consumer):
         }
         missing: dict[str, list[str]] = defaultdict(list)
         for _, receipt in receipts:
-            known = cached if receipt.stream == bus else ()  # entries of two streams may have the same id
-            missing[receipt.stream] += (id for id in receipt.targets if id not in known)
+            in_memory = cached if receipt.stream == bus else ()  # entries of two streams may have the same id
+            missing[receipt.stream] += (id for id in receipt.targets if id not in in_memory)
         texts = self._texts.read(connection, missing)
         if bus in texts:
             texts[bus] |= cached

@@ -189,7 +189,7 @@ def _check_notices(load: Load, histories: dict[str, list[Entry]], findings: Find
     sink = load.installation.sink
     with suppress(AssertionError):  # what is missing then is a finding
         eventually(lambda: not sink.missing(histories), progress=lambda: sink.count)
-    findings.add(sink.check(histories))
+    findings.add(sink.check(histories, load.earlier))
     findings.figures["notices"] = sum(map(len, sink.taken.values()))
     findings.figures["notices sent again"] = sink.count - findings.figures["notices"]
 

@@ -101,6 +101,8 @@ def test_a_notice_that_is_missing_or_has_no_failure_is_found() -> None:
     assert [kind for kind, _ in sink.check({ID: [failure] * 3})] == ["lost"]
     assert [kind for kind, _ in sink.check({ID: [failure]})] == ["invented"]
     assert [kind for kind, _ in sink.check({})] == ["invented"]
+    assert list(sink.check({ID: [failure]}, earlier={ID})) == []
+    assert [kind for kind, _ in sink.check({ID: [failure] * 3}, earlier={ID})] == ["lost"]
 
 
 def test_lines_that_are_lost_doubled_or_invented_are_found() -> None:

@@ -287,9 +287,24 @@ MUTATIONS: Final = (
     Mutation(
         "execute what it has reclaimed from itself",
         "lfr/runtime/consumer.py",
-        "        own_ids = set(self.claimed_ids()) if entries else ()\n",
+        "        own_ids = set(self.claimed_ids())  # also what ends before the reply has come\n",
         "        own_ids: set[str] = set()\n",
         _tests("test_executor.py"),
+    ),
+    Mutation(
+        "look at its own tasks only after Redis has given entries out",
+        "lfr/runtime/consumer.py",
+        "        entries = [entry for entry in entries if entry.id not in own_ids or",
+        "        own_ids = set(self.claimed_ids())\n"
+        "        entries = [entry for entry in entries if entry.id not in own_ids or",
+        _tests("test_executor.py"),
+    ),
+    Mutation(
+        "take an entry of another stream for one that is in memory",
+        "lfr/roles/receipts.py",
+        "            in_memory = cached if receipt.stream == bus else ()",
+        "            in_memory = cached",
+        _tests("test_receipts.py"),
     ),
     Mutation(
         "execute stale tasks",
