@@ -110,7 +110,8 @@ def test_lines_that_are_lost_doubled_or_invented_are_found() -> None:
         journal = Journal()
         for hit in hits:
             journal.hits[hit.slot].append(hit)
-        lines = [{"index": 1, "attempt": 1, "text": text} for text in texts]
+        origin = {"index": 1, "attempt": 1}
+        lines = [{**origin, "number": 0, "omitted": 1}, *({**origin, "text": text} for text in texts)]
         execution = {"workflow": ID, "index": 1, "attempt": 1, "token": "token a", "at": 5.0, "slot": "one.1"}
         return [kind for kind, _ in check_lines(ID, lines, [execution], journal)]
 
