@@ -35,8 +35,8 @@ from lfr.store.traces import (
     take_due,
 )
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from lfr.values.printable import printable
 from lfr.values.times import format_duration
 from lfr.worker.threads import ThreadPool

@@ -25,8 +25,8 @@ from lfr.states import WorkflowState
 from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from lfr.values.times import parse_timestamp
 
 _PAGE: Final = 200

@@ -26,7 +26,7 @@ from lfr.store.workflows.flow_texts import (
     watch_references,
 )
 from lfr.store.workflows.items import out_of_band_keys
-from lfr.store.workflows.load import LIST_FIELDS, Record, parse_record
+from lfr.store.workflows.record import LIST_FIELDS, Record, parse_record
 from lfr.store.workflows.search_indexes import unindex_together_commands
 
 _MAX_TASKS: Final = 100

@@ -23,7 +23,7 @@ from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_versions import load_version
 from lfr.store.workflows.history import History, read_history
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 from lfr.values.times import parse_timestamp
 
 MAX_RUNS: Final = 100

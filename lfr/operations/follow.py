@@ -29,8 +29,8 @@ from lfr.store.workflows.history import (
     read_record_and_history,
     read_removed_history,
 )
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_short_outputs
+from lfr.store.workflows.record import Record
 from lfr.tasks.catalogue import WAIT_PREFIX
 
 _PAGE: Final = 1000

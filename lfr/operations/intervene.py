@@ -29,8 +29,9 @@ from lfr.store.workflows.export import load_own_data
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import load_reference_names, watch_references
 from lfr.store.workflows.items import load_child_flow, load_item_counts, load_open_items
-from lfr.store.workflows.load import LoadedWorkflow, Record, load_whole, watch_run
+from lfr.store.workflows.load import LoadedWorkflow, load_whole, watch_run
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands
 from lfr.store.workflows.search_indexes import find_index_keys
 from lfr.values.json import ABSENT, Json

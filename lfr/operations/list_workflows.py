@@ -19,8 +19,8 @@ from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Store, read_time_ms
 from lfr.store.stream.entries import read_last_id
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import count_all, count_states, load_records
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.sizes import measure_workflows
 
 MAX_PAGE_SIZE: Final = 1000

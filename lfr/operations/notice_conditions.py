@@ -29,8 +29,8 @@ from lfr.store.processes import Heartbeat
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.schedules import load_problems, load_schedules
 from lfr.store.workflows.history import read_whole_history
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from lfr.values.json import Json
 from lfr.values.times import parse_timestamp
 

@@ -15,8 +15,8 @@ from lfr.operations.workflow_filter import WorkflowFilter, parse_states
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.sizes import measure_workflows
 from lfr.values.times import DURATION_FORMAT, parse_duration
 

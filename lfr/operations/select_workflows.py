@@ -17,8 +17,8 @@ from lfr.store import keys
 from lfr.store.redis.connection import Connection
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.items import load_open_children
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import count_range, load_members, load_range, load_records
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.remains import load_lost_records
 from lfr.store.workflows.search_indexes import load_indexed_flows
 

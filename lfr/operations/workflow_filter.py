@@ -21,7 +21,7 @@ from lfr.operations.failures.failure import FAILURE_ID, failure_of
 from lfr.operations.failures.reason_pattern import MAX_REASON
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import WorkflowState
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 from lfr.values.checks import mismatch, suggestion
 from lfr.values.times import DURATION_FORMAT, parse_duration, parse_timestamp
 

@@ -57,12 +57,12 @@ from lfr.store.workflows.commit import (
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import (
     LoadedWorkflow,
-    Record,
     WorkflowReads,
     advance_workflows,
     load,
     load_out_of_band_outputs,
 )
+from lfr.store.workflows.record import Record
 from lfr.tasks.catalogue import REQUEST_PREFIX
 from lfr.values.json import InvalidJson, decode_json
 from lfr.values.work import MAX_LOOKS, LookBudget, TooMuchWork

@@ -28,8 +28,8 @@ from lfr.store import keys
 from lfr.store.notices import publish_rules
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.stream.entries import Entry, acknowledge_command
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 
 _TRIGGERS: Final = {
     events.END_WORKFLOW: Trigger.FINISHED,

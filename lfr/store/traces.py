@@ -20,7 +20,7 @@ from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms
 from lfr.store.redis.transaction import retry_until_committed
 from lfr.store.stream.entries import flatten_pairs
 from lfr.store.workflows.history import History, parse_history_list
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 from lfr.trace_context import trace_of
 from lfr.values.json import decode_json, encode_json
 

@@ -34,8 +34,8 @@ from lfr.operations.start import start_workflow
 from lfr.states import MAY_FOLLOW, WorkflowState
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.workflows.history import HistoryEntry, read_whole_history
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from tests.acceptance.test_kill import Restarted
 from tests.integration.test_flows_at_random import INPUTS, random_text
 from tests.support.waiting import eventually

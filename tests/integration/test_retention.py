@@ -29,7 +29,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
 from lfr.store.redis.connection import Store, open_store
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 from tests.integration.conftest import Stepper
 from tests.integration.test_prune import finished, make_older
 from tests.support.s3 import ACCESS_KEY, REGION, SECRET_KEY, s3_server

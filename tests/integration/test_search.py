@@ -23,8 +23,8 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from tests.integration.conftest import Stepper
 from tests.support.waiting import eventually
 

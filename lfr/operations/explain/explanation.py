@@ -21,7 +21,7 @@ from lfr.store.queues.pauses import read_pauses
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.redis.write_probe import find_write_refusal
 from lfr.store.workflows.history import read_whole_history
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 
 MAX_STEPS: Final = 50
 """How many steps of a workflow are explained."""

@@ -27,8 +27,8 @@ from lfr.store.workflows.attempt_timers import read_delayed_starts
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.history import read_history
 from lfr.store.workflows.items import load_item_counts, load_open_items
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_flow, load_range, load_records, load_running_steps
+from lfr.store.workflows.record import Record
 from lfr.tasks.catalogue import COUNTDOWN, WAIT_PREFIX
 from lfr.tasks.wait_spec import EventPattern
 from lfr.values.stream_id import StreamId

@@ -7,7 +7,7 @@ import re
 from typing import Final, NamedTuple
 
 from lfr.operations.failures.reason_pattern import reason_pattern
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 from lfr.values.json import encode_json
 
 _DIGITS: Final = 12

@@ -15,8 +15,8 @@ from lfr.operations.workflow_filter import TIME_WORDS, WorkflowFilter, parse_age
 from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Connection, Store, read_time_ms
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_range
+from lfr.store.workflows.record import Record
 from lfr.values.checks import mismatch
 
 MAX_GROUPS: Final = 200

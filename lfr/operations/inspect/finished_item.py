@@ -24,8 +24,8 @@ from lfr.store.redis.connection import Connection
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.history import History, read_whole_history
 from lfr.store.workflows.items import load_item_counts, load_item_output
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_flow, load_records, load_some_outputs
+from lfr.store.workflows.record import Record
 from lfr.values.json import Json
 
 

@@ -11,8 +11,8 @@ from lfr.operations.inspect.history_state import HistoryState, Round, pending_st
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection
 from lfr.store.workflows.items import load_item_counts
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 
 MAX_OPEN_ITEMS: Final = 100
 """How many open items of a step are listed."""

@@ -11,7 +11,7 @@ from lfr.engine.transition import FactKind
 from lfr.item_ids import parse_item_id
 from lfr.states import WorkflowState
 from lfr.store.workflows.history import HistoryEntry
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 from lfr.values.times import MAX_TIME_MS, MIN_TIME_MS
 
 

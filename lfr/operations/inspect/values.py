@@ -12,8 +12,8 @@ from lfr.flow import WORKFLOW_INPUT, Flow
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection, Store
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_outputs_up_to
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.sizes import measure_description
 from lfr.values.json import Json
 

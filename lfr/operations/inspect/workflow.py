@@ -35,11 +35,9 @@ from lfr.store.queues.pauses import load_holds, read_pauses
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.attempt_status import load_task_progress
 from lfr.store.workflows.attempt_timers import read_held_starts
-from lfr.store.workflows.commit import MAX_BRIEF
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import load_text
 from lfr.store.workflows.history import read_history_since, read_whole_history
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import (
     load_flow,
     load_records,
@@ -47,6 +45,7 @@ from lfr.store.workflows.queries import (
     load_step,
     load_steps,
 )
+from lfr.store.workflows.record import MAX_BRIEF, Record
 from lfr.store.workflows.sizes import measure_workflows
 from lfr.store.workflows.workflow_deadlines import read_workflow_deadline
 from lfr.tasks.catalogue import WAIT_PREFIX

@@ -15,8 +15,8 @@ from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.traces import EndedWorkflow, load_kept_child
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.history import read_whole_history
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.task_logs import read_attempts
 from lfr.trace_context import TraceContext, trace_of
 

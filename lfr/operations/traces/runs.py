@@ -19,7 +19,7 @@ from lfr.operations.inspect.history_state import HistoryState
 from lfr.operations.traces.span import AttributeValue, Span, SpanEvent
 from lfr.states import StepState, WorkflowState
 from lfr.store.workflows.history import History, HistoryEntry
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.task_logs import AttemptKey, LoggedAttempt
 from lfr.trace_context import TraceContext
 from lfr.values.times import parse_timestamp

@@ -16,8 +16,8 @@ from lfr.store.redis.connection import Connection
 from lfr.store.waits.listing import Position, forget_ended, read_page
 from lfr.store.waits.registry import read_waits
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.start_events import parse_deadline
 from lfr.tasks.wait_spec import Wait
 from lfr.values.json import encode_json

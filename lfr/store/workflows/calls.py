@@ -26,8 +26,8 @@ from lfr.store.workflows.flow_texts import load_reference_names, release_command
 from lfr.store.workflows.flow_versions import FlowVersion, load_text_of, load_version
 from lfr.store.workflows.history import read_failed_step
 from lfr.store.workflows.items import delete_finished_command
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 from lfr.values.json import Json
 from lfr.values.work import LookBudget
 

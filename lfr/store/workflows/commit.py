@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Final, TypeVar
 
 from lfr import events
@@ -44,10 +43,19 @@ from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command, flatten_pairs
 from lfr.store.stream.groups import note_stream_command
-from lfr.store.workflows.flow_texts import record_fields, release_commands, use_text_commands
+from lfr.store.workflows.flow_texts import release_commands, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.large_values import LargeValues
-from lfr.store.workflows.load import FailedStep, LoadedWorkflow, Record
+from lfr.store.workflows.load import LoadedWorkflow
+from lfr.store.workflows.record import (
+    NO_LABELS,
+    STATE_DETAILS,
+    Record,
+    failed_step_of,
+    flow_fields,
+    format_counts,
+    state_fields,
+)
 from lfr.store.workflows.search_indexes import index_commands, unindex_commands
 from lfr.store.workflows.start_events import (
     deadline_member,
@@ -62,19 +70,10 @@ from lfr.trace_context import TraceContext
 from lfr.values.json import (
     Json,
     JsonTexts,
-    encode_json,
 )
 
 Change = TypeVar("Change")
 
-NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
-
-MAX_BRIEF: Final = 300
-"""Characters of a reason that lists show."""
-
-STATE_DETAILS: Final = ("ended", "failed_step", "brief", "reason")
-"""Fields of a record that go with its state: when the workflow has ended, the step that failed it, the
-beginning of the reason why it failed, and the whole reason if that is longer."""
 
 _COUNTED_TASKS: Final = frozenset({ACQUIRE, RELEASE})
 """The tasks whose attempts are noted in `keys.counted_attempts`."""
@@ -111,7 +110,7 @@ def state_commands(
         return []
     now_ms = routes.now_ms
     record, progress = workflow.record, workflow.progress
-    fields: list[str | int] = ["counts", _counts(progress)]
+    fields: list[str | int] = ["counts", format_counts(progress)]
     obsolete: list[str] = []
     if progress.state is not record.state or (
         record.state is not WorkflowState.RUNNING and any(map(_changes_workflow, transitions))
@@ -192,7 +191,7 @@ def create_workflow_commands(
     name = flow.name or name
     fields = [*flow_fields(flow, name, source, run, version, labels), "started", now_ms]
     fields += ("traceparent", traceparent) if traceparent else ()
-    fields += ["counts", _counts(progress)]
+    fields += ["counts", format_counts(progress)]
     fields += _state_fields(first.state, first, flow, now_ms)
     commands: list[Command] = [("HSET", workflow, *fields)]
     if not is_item(workflow):
@@ -233,46 +232,6 @@ def delete_workflow_commands(
     return commands + release_commands(references, uses)
 
 
-def flow_fields(
-    flow: Flow,
-    name: str,
-    text: str,
-    run: str,
-    version: int | None = None,
-    labels: Mapping[str, str] = NO_LABELS,
-) -> tuple[str | int, ...]:
-    """Return the fields of a record that say which flow a workflow runs, in which run of its id, and with
-    which labels; with their values in turn. Name, text and run may be empty; no version: the flow is not a
-    stored one."""
-    names = ("name", name) if name else ()
-    runs = ("run", run) if run else ()
-    versions = ("version", version) if version is not None else ()
-    own_labels = ("labels", encode_json(dict(labels))) if labels else ()
-    fields = "flow", flow.reference, *names, *versions, "steps", flow.step_count, *runs, *own_labels
-    return *fields, *record_fields(text)
-
-
-def state_fields(
-    state: WorkflowState, ended_ms: int, reason: str, failed_step: FailedStep | None
-) -> tuple[str | int, ...]:
-    """Return `state` and those fields of STATE_DETAILS that are not empty, with their values in turn. The end
-    is in milliseconds since the epoch; 0: the workflow has not ended."""
-    ended = ("ended", ended_ms) if ended_ms else ()
-    step = ("failed_step", failed_step.format()) if failed_step else ()
-    brief = ("brief", reason[:MAX_BRIEF]) if reason else ()
-    whole = ("reason", reason) if len(reason) > MAX_BRIEF else ()
-    return "state", state, *ended, *step, *brief, *whole
-
-
-def failed_step_of(facts: Iterable[Fact], flow: Flow) -> FailedStep | None:
-    """Return the step that has failed by the facts of the transition that failed a workflow."""
-    for fact in facts:
-        if fact.index is not None and fact.item is None and fact.kind is FactKind.FAILED:
-            step = flow.steps[fact.index]
-            return FailedStep(fact.index, step.name or step.kind.value)
-    return None
-
-
 def history_command(
     workflow: str, at_ms: int, entries: Iterable[tuple[Iterable[Fact], str, Actor | None]]
 ) -> Command:
@@ -287,10 +246,6 @@ def history_command(
 def delete_out_of_band_commands(steps: Iterable[tuple[str, int]]) -> list[Command]:
     """Return the commands that delete the out-of-band outputs of steps, given as workflow and index. (DEL)"""
     return [("DEL", keys.out_of_band_output(*step)) for step in steps]
-
-
-def _counts(progress: Progress) -> str:
-    return f"{progress.active} {progress.done} {progress.skipped} {progress.failed}"
 
 
 def _state_fields(

@@ -28,13 +28,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import flatten_pairs, parse_pairs
-from lfr.store.workflows.commit import (
-    STOPPED_FIELD,
-    failed_step_of,
-    flow_fields,
-    state_fields,
-    use_flow_commands,
-)
+from lfr.store.workflows.commit import STOPPED_FIELD, use_flow_commands
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import load_reference_names, load_text
 from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
@@ -44,7 +38,14 @@ from lfr.store.workflows.items import (
     load_open_items,
     out_of_band_keys,
 )
-from lfr.store.workflows.load import RECORD_FIELDS, FailedStep, parse_record
+from lfr.store.workflows.record import (
+    RECORD_FIELDS,
+    FailedStep,
+    failed_step_of,
+    flow_fields,
+    parse_record,
+    state_fields,
+)
 from lfr.store.workflows.task_logs import export_log, restored_log_commands
 from lfr.values.json import Json, decode_json, encode_json
 

@@ -30,7 +30,7 @@ from lfr.engine.transition import Fact, FactKind
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.stream.entries import parse_pairs
-from lfr.store.workflows.load import RECORD_FIELDS, Record, Removed, parse_record, parse_removed
+from lfr.store.workflows.record import RECORD_FIELDS, Record, Removed, parse_record, parse_removed
 from lfr.values.json import Json, decode_json, encode_json
 
 _PAGE: Final = 1000

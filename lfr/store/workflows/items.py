@@ -22,7 +22,7 @@ from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.entries import flatten_pairs
 from lfr.store.workflows.commit import create_workflow_commands
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import RECORD_FIELDS, parse_record
+from lfr.store.workflows.record import RECORD_FIELDS, parse_record
 from lfr.values.json import Json, decode_json, encode_json
 from lfr.values.work import LookBudget
 

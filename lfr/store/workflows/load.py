@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias
 
 from lfr.engine.advance import advance
 from lfr.engine.pauses import Hold, hold_starts
@@ -24,150 +23,9 @@ from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.store.redis.pipeline import Pipeline, ReplyHandle
 from lfr.store.workflows.flow_cache import PREFETCH_LIMIT, FlowCache, likely_steps
 from lfr.store.workflows.large_values import LargeValues, load_names
+from lfr.store.workflows.record import ADVANCE_FIELDS, RECORD_FIELDS, STATES, Record, parse_record
 from lfr.values.json import Json, JsonTexts, decode_json
 from lfr.values.work import LookBudget
-
-Removed: TypeAlias = tuple[int, int]
-"""How many elements of the list of a history, and how many entries of it in all, were removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class FailedStep:
-    """The step that failed a workflow. `name` is cut to MAX_STEP_NAME characters, and may be empty."""
-
-    index: int
-    name: str
-
-    @classmethod
-    def parse(cls, text: str) -> FailedStep:
-        """Return what `format` has made a text of."""
-        index, _, name = text.partition(" ")
-        return cls(int(index), name)
-
-    def format(self) -> str:
-        """Return the text in the record: the index, a blank, the name."""
-        return f"{self.index} {self.name[:MAX_STEP_NAME]}"
-
-
-MAX_STEP_NAME: Final = 100
-"""Characters of the name of a failed step that a record has."""
-
-
-@dataclass(slots=True)
-class Record:
-    """The record of a workflow as a whole, as it is stored. Times are in milliseconds since the epoch.
-
-    ended_ms   when it ended; 0: not yet. `active`, `done`, `skipped`, `failed`: see Progress
-    reference  of the flow: its digest, and `/INDEX` for each part of a flow that it runs for an item
-    total      how many steps its flow has; None if the record does not say it
-    simulated  how many attempts of its steps, or items of them, no worker has done
-    reason     why it failed; cut if the record was loaded for a list
-    failed_step  the step that failed it; None: no step did, or an earlier version noted none
-    run        identifies this run of the id, which may be used again after a deletion: what names another run
-               is of the past. Items have that of their parent. Empty: an earlier version has started it
-    has_large  whether it may have large values beside the streams
-    version    the number of the version of the stored flow that was started by its name; None: it was a text
-    labels     by name; an item has none
-    removed    see Removed
-    traceparent  with which it, or for a child the outermost workflow, was started; empty: without one
-    """
-
-    id: str
-    reference: str
-    state: WorkflowState
-    started_ms: int
-    active: int
-    done: int
-    skipped: int
-    failed: int
-    name: str = ""
-    ended_ms: int = 0
-    total: int | None = None
-    simulated: int = 0
-    reason: str = ""
-    failed_step: FailedStep | None = None
-    run: str = ""
-    has_large: bool = False
-    version: int | None = None
-    labels: dict[str, str] = field(default_factory=dict)
-    removed: Removed = (0, 0)
-    traceparent: str = ""
-
-    def progress(self) -> Progress:
-        """Return state and counts as a Progress of which no step has been loaded."""
-        return Progress(
-            state=self.state, active=self.active, done=self.done, skipped=self.skipped, failed=self.failed
-        )
-
-
-ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run", "large", "traceparent")
-LIST_FIELDS = (
-    *ADVANCE_FIELDS,
-    "name",
-    "ended",
-    "steps",
-    "simulated",
-    "version",
-    "labels",
-    "failed_step",
-    "removed",
-    "brief",
-)
-RECORD_FIELDS = (*LIST_FIELDS, "reason")
-
-_NO_DETAILS = [b""] * (len(RECORD_FIELDS) - len(ADVANCE_FIELDS))
-
-_STATES = {state.encode(): state for state in WorkflowState}
-
-
-def parse_record(workflow: str, reply: Reply) -> Record | None:
-    """Return the record of a workflow from the reply to an HMGET of one of the three groups of fields.
-
-    Return None if there is no such workflow. After ADVANCE_FIELDS, the fields from `name` on are empty.
-    """
-    if not isinstance(reply, list) or reply[0] is None:
-        return None  # an error: the key holds something else
-    reference, state, started, counts, run, large, traceparent = reply[:7]
-    active, done, skipped, failed = map(int, counts.split())
-    record = Record(
-        id=workflow,
-        reference=reference.decode(),
-        state=_STATES[state],
-        started_ms=int(started),
-        active=active,
-        done=done,
-        skipped=skipped,
-        failed=failed,
-        run=run.decode() if run else "",
-        has_large=large is not None,
-        traceparent=traceparent.decode() if traceparent else "",
-    )
-    if len(reply) > len(ADVANCE_FIELDS):
-        _add_details(record, [value or b"" for value in reply[len(ADVANCE_FIELDS) :]])
-    return record
-
-
-def _add_details(record: Record, details: list[bytes]) -> None:
-    """Add to a record the values of the fields behind ADVANCE_FIELDS."""
-    details += _NO_DETAILS[len(details) :]
-    name, ended, total, simulated, version, labels, failed_step, removed, brief, reason = details
-    record.name = name.decode()
-    record.ended_ms = int(ended or 0)
-    record.total = int(total) if total else None
-    record.simulated = int(simulated or 0)
-    record.reason = (reason or brief).decode()
-    record.failed_step = FailedStep.parse(failed_step.decode()) if failed_step else None
-    record.version = int(version) if version else None
-    record.labels = decode_json(labels) if labels else {}
-    record.removed = parse_removed(removed)
-
-
-def parse_removed(reply: Reply) -> Removed:
-    """Return how many entries of a history were removed, from the field `removed` of the record."""
-    if not reply:
-        return 0, 0
-    of_list, of_all = reply.split()
-    return int(of_list), int(of_all)
 
 
 @dataclass(slots=True)
@@ -381,13 +239,13 @@ def load_whole(
 def watch_state(connection: Connection, id: str) -> WorkflowState | None:
     """Watch a workflow; return its state, or None if there is no such workflow. (WATCH, HGET)"""
     _, state = connection.execute([("WATCH", id), ("HGET", id, "state")])
-    return None if state is None else _STATES[state]
+    return None if state is None else STATES[state]
 
 
 def watch_run(connection: Connection, id: str) -> tuple[WorkflowState, str] | None:
     """Watch a workflow; return its state and its run, or None if there is no such workflow. (WATCH, HMGET)"""
     _, (state, run) = connection.execute([("WATCH", id), ("HMGET", id, "state", "run")])
-    return None if state is None else (_STATES[state], run.decode() if run else "")
+    return None if state is None else (STATES[state], run.decode() if run else "")
 
 
 def watch_new(

@@ -11,15 +11,8 @@ from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import TIME, Connection, parse_time_ms
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import (
-    ADVANCE_FIELDS,
-    LIST_FIELDS,
-    RECORD_FIELDS,
-    Record,
-    add_outputs,
-    add_steps,
-    parse_record,
-)
+from lfr.store.workflows.load import add_outputs, add_steps
+from lfr.store.workflows.record import ADVANCE_FIELDS, LIST_FIELDS, RECORD_FIELDS, Record, parse_record
 from lfr.values.json import Json, decode_json
 
 _SCAN_COUNT: Final = 2000

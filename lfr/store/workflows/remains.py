@@ -12,7 +12,7 @@ from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 
 _SCAN_COUNT = 5000
 

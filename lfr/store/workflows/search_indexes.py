@@ -14,8 +14,8 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import commit_together_or_singly
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_range, load_records
+from lfr.store.workflows.record import Record
 
 _SCAN_COUNT = 5000
 

@@ -14,8 +14,8 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.workflows.export import load_own_data
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.load import Record
 from lfr.store.workflows.queries import load_records
+from lfr.store.workflows.record import Record
 
 _OUT_OF_BAND: Final = re.compile(r".*:output:\d+")
 """Keys that a workflow may have for each step, and that hardly ever exist."""

@@ -17,7 +17,7 @@ from lfr.operations.traces.runs import TracedWorkflow, WorkflowRun, make_runs
 from lfr.operations.traces.span import Span, encode_requests, export_request
 from lfr.states import WorkflowState
 from lfr.store.workflows.history import History, HistoryEntry
-from lfr.store.workflows.load import Record
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.task_logs import LoggedAttempt
 from lfr.trace_context import trace_of
 from lfr.values.json import decode_json

@@ -13,7 +13,7 @@ from lfr.language import FlowError
 from lfr.operations.failures.failure import failure_of
 from lfr.operations.workflow_filter import MAX_CHARACTERS, WorkflowFilter, parse_filter
 from lfr.states import WorkflowState
-from lfr.store.workflows.load import FailedStep, Record
+from lfr.store.workflows.record import FailedStep, Record
 
 NOW_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000

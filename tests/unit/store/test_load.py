@@ -10,7 +10,8 @@ from lfr.flow import Flow, Step, StepKind
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Command, Reply
 from lfr.store.workflows.flow_cache import FlowCache, likely_steps
-from lfr.store.workflows.load import LoadedWorkflow, Record, advance_workflows
+from lfr.store.workflows.load import LoadedWorkflow, advance_workflows
+from lfr.store.workflows.record import Record
 from tests.support.flows import chain, graph
 
 
