@@ -24,12 +24,12 @@ from lfr.store.queues.pauses import forget_commands
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
-from lfr.store.workflows.commit import delete_workflow_commands, transition_commands
-from lfr.store.workflows.export import load_own_data
+from lfr.store.workflows.commit import transition_commands
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import load_reference_names, watch_references
 from lfr.store.workflows.items import load_child_flow, load_item_counts, load_open_items
 from lfr.store.workflows.load import LoadedWorkflow, load_whole, watch_run
+from lfr.store.workflows.own_data import delete_workflow_commands, load_own_data
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.record import Record
 from lfr.store.workflows.remains import find_keys, has_remains, unlist_commands

@@ -19,7 +19,8 @@ from lfr.operations.workflow_ids import generate_run, generate_workflow_id, pars
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
-from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
+from lfr.store.workflows.commit import create_workflow_commands
+from lfr.store.workflows.flow_texts import use_flow_commands
 from lfr.store.workflows.load import watch_new
 from lfr.store.workflows.queries import load_outputs_up_to
 from lfr.store.workflows.remains import has_remains

@@ -33,7 +33,6 @@ from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Store
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.stream.groups import note_stream_command
-from lfr.store.workflows.commit import use_flow_commands
 from lfr.store.workflows.export import (
     WorkflowMissing,
     child_flow_of,
@@ -41,6 +40,7 @@ from lfr.store.workflows.export import (
     snapshot_commands,
 )
 from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.flow_texts import use_flow_commands
 from lfr.store.workflows.load import watch_new, watch_state
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.remains import has_remains

@@ -20,9 +20,14 @@ from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command, Connection
-from lfr.store.workflows.commit import create_workflow_commands, use_flow_commands
+from lfr.store.workflows.commit import create_workflow_commands
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.flow_texts import load_reference_names, release_commands, watch_references
+from lfr.store.workflows.flow_texts import (
+    load_reference_names,
+    release_commands,
+    use_flow_commands,
+    watch_references,
+)
 from lfr.store.workflows.flow_versions import FlowVersion, load_text_of, load_version
 from lfr.store.workflows.history import read_failed_step
 from lfr.store.workflows.items import delete_finished_command

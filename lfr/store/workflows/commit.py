@@ -43,20 +43,18 @@ from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command, flatten_pairs
 from lfr.store.stream.groups import note_stream_command
-from lfr.store.workflows.flow_texts import release_commands, use_text_commands
 from lfr.store.workflows.history import format_element
 from lfr.store.workflows.large_values import LargeValues
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.store.workflows.record import (
     NO_LABELS,
     STATE_DETAILS,
-    Record,
     failed_step_of,
     flow_fields,
     format_counts,
     state_fields,
 )
-from lfr.store.workflows.search_indexes import index_commands, unindex_commands
+from lfr.store.workflows.search_indexes import index_commands
 from lfr.store.workflows.start_events import (
     deadline_member,
     delayed_start_commands,
@@ -209,27 +207,6 @@ def create_workflow_commands(
     trace = routes.trace_of(workflow, run, traceparent)
     commands += _event_commands(routes, workflow, run, [first], texts, large_values, trace)
     return commands + large_values.commands(progress)
-
-
-def use_flow_commands(flow: Flow, text: str, *, is_stored: bool) -> list[Command]:
-    """Return the commands that count one more workflow with this flow and text, and store both; the flow only
-    if it is not `is_stored`. (SET, HINCRBY)"""
-    use: list[Command] = [("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1), *use_text_commands(text)]
-    return use if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), *use]
-
-
-def delete_workflow_commands(
-    record: Record, own_keys: Sequence[str], references: Mapping[str, int], uses: Mapping[str, int]
-) -> list[Command]:
-    """Return the commands that delete a workflow, given with its name and labels, and flows and texts that no
-    others use then.
-
-    `own_keys` and `uses` are those of `load_own_data`. `references` says how many users these flows and texts
-    have, this one included, as `watch_references` returns it. (DEL, ZREM, HINCRBY, HDEL)
-    """
-    commands: list[Command] = [("DEL", *own_keys, keys.begun_calls(record.id, record.run))]
-    commands += unindex_commands(record.id, [record.state], record.name, record.labels)
-    return commands + release_commands(references, uses)
 
 
 def history_command(

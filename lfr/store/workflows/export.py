@@ -1,7 +1,7 @@
 """Everything that is stored for a workflow: loaded for an archive, and written by a restore.
 
 A snapshot is plain data: `record` (name, source, state, reason; started and ended in milliseconds since the
-epoch, 0: not yet; simulated, version, labels, see `load.Record`, and paused, with deadlines `run` or `stop`,
+epoch, 0: not yet; simulated, version, labels, see `Record`, and paused, with deadlines `run` or `stop`,
 may be missing), `counts` (active, done, skipped, failed), `steps` (index -> waiting, active, attempt,
 retries), `outputs` (index -> JSON; -1: the input), `latched` (index -> text, see `keys`; may be missing),
 `history` (at, facts, reason, actor and actor_reason; see `history`), `removed` (what earlier entries of the
@@ -13,9 +13,7 @@ begun, the `outputs` of those that are done, and the snapshots of the `open` one
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
@@ -28,15 +26,14 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import flatten_pairs, parse_pairs
-from lfr.store.workflows.commit import STOPPED_FIELD, use_flow_commands
+from lfr.store.workflows.commit import STOPPED_FIELD
 from lfr.store.workflows.flow_cache import FlowCache
-from lfr.store.workflows.flow_texts import load_reference_names, load_text
+from lfr.store.workflows.flow_texts import load_text, use_flow_commands
 from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
 from lfr.store.workflows.items import (
     load_child_flow,
     load_item_counts,
     load_open_items,
-    out_of_band_keys,
 )
 from lfr.store.workflows.record import (
     RECORD_FIELDS,
@@ -219,31 +216,3 @@ def child_flow_of(flow: Flow, index: int, snapshot: Mapping[str, Any], parts: Fl
     """Return the flow of a child whose parsed snapshot this is: that in it, or the part of its parent's."""
     called: Flow | None = snapshot.get("flow")
     return parts.part(flow, index) if called is None else called
-
-
-@dataclass(frozen=True, slots=True)
-class OwnData:
-    """What is deleted with a workflow: keys, and how often it and the children of its calls use each flow and
-    each flow text, by their names in `flows:refs`."""
-
-    keys: list[str] = field(default_factory=list)
-    uses: Counter[str] = field(default_factory=Counter)
-
-
-def load_own_data(
-    connection: Connection, id: str, flow: Flow, flows: FlowCache, data: OwnData | None = None
-) -> OwnData:
-    """Return what is to be deleted with a workflow that has ended, and with its open children; added to
-    `data`. Some keys may not exist. Not those of attempts that run: waits, delayed starts, progress reports.
-    (HMGET, HKEYS)"""
-    data = data or OwnData()
-    data.keys.extend((*keys.whole_data(id), *out_of_band_keys(id, flow)))
-    if flow.part_end is None:
-        data.uses.update(load_reference_names(connection, id))
-    for index, items in load_item_counts(connection, id, flow.steps_with_children).items():
-        data.keys.append(keys.items(id, index))
-        for child in load_open_items(connection, id, index, items):
-            child_flow = load_child_flow(connection, flows, flow, child)
-            if child_flow is not None:
-                load_own_data(connection, str(child), child_flow, flows, data)
-    return data

@@ -1,5 +1,5 @@
-"""The flow texts of workflows: a short one stands in the record, a longer one is stored once for all that
-have it.
+"""Flows and flow texts, stored once for all workflows that use them, and how many do; a short text stands in
+the record instead.
 
 A record has the field `source`, the text itself; or `text`, the digest of the text; or neither, without a
 text. `flows:refs` counts the workflows that have a text as it counts those that use a flow: the last of them
@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from lfr.flow import Flow
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 
@@ -38,6 +39,13 @@ def use_text_commands(text: str) -> list[Command]:
         return []
     name = keys.flow_text_name(digest)
     return [("HINCRBY", keys.FLOW_REFERENCES, name, 1), ("SET", keys.flow(name), text, "NX")]
+
+
+def use_flow_commands(flow: Flow, text: str, *, is_stored: bool) -> list[Command]:
+    """Return the commands that count one more workflow with this flow and text, and store both; the flow only
+    if it is not `is_stored`. (SET, HINCRBY)"""
+    use: list[Command] = [("HINCRBY", keys.FLOW_REFERENCES, flow.digest, 1), *use_text_commands(text)]
+    return use if is_stored else [("SET", keys.flow(flow.digest), flow.canonical_json), *use]
 
 
 def load_text(connection: Connection, workflow: str) -> str:

@@ -18,8 +18,7 @@ from lfr.flow import Flow
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.stream.entries import parse_pairs
-from lfr.store.workflows.commit import use_flow_commands
-from lfr.store.workflows.flow_texts import load_references, record_fields, release_commands
+from lfr.store.workflows.flow_texts import load_references, record_fields, release_commands, use_flow_commands
 
 
 @dataclass(frozen=True, slots=True)

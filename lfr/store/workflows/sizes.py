@@ -12,8 +12,8 @@ from lfr.errors import WrongType
 from lfr.flow import Flow
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
-from lfr.store.workflows.export import load_own_data
 from lfr.store.workflows.flow_cache import FlowCache
+from lfr.store.workflows.own_data import load_own_data
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.record import Record
 
