@@ -12,29 +12,27 @@ iterated steps have a transaction of their own for each workflow, see `lfr.lifec
 from __future__ import annotations
 
 import logging
-import random
 import time
-from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from lfr import events
-from lfr.engine.transition import FactKind, StepResult, Transition
 from lfr.errors import Refused, TooLarge, Unreachable
-from lfr.host.journal import log_fields
-from lfr.item_ids import is_item
 from lfr.lifecycle.batch_events import BatchEvents, classify_batch
 from lfr.lifecycle.change_counts import WorkflowChanges, count_task_ends
 from lfr.lifecycle.due_schedules import decide_due_schedules
+from lfr.lifecycle.foreign_tasks import ForeignTasks
 from lfr.lifecycle.history_trimmer import HistoryTrimmer
 from lfr.lifecycle.housekeeper import Housekeeper
 from lfr.lifecycle.items import ItemsProcessor
 from lfr.lifecycle.large_outputs import LargeOutputs
 from lfr.lifecycle.latch_order import LatchOrder, in_order, uses_latches
 from lfr.lifecycle.read_ahead import ReadAhead
+from lfr.lifecycle.step_results import ResolvedResults, resolve_results
 from lfr.lifecycle.task_logs import TaskLogWriter
+from lfr.lifecycle.transition_log import log_transitions
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.store import keys
@@ -45,7 +43,6 @@ from lfr.store.redis.connection import Command, Connection, Reply, Store
 from lfr.store.stream.cleanup import queue_command
 from lfr.store.stream.entries import Entry, dead_letter_command
 from lfr.store.stream.groups import PendingReads
-from lfr.store.workflows.attempt_status import is_of_run
 from lfr.store.workflows.attempt_timers import fire_due_timers
 from lfr.store.workflows.commit import (
     delete_out_of_band_commands,
@@ -56,15 +53,11 @@ from lfr.store.workflows.commit import (
 )
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.load import (
-    LoadedWorkflow,
     WorkflowReads,
     advance_workflows,
     load,
     load_out_of_band_outputs,
 )
-from lfr.store.workflows.record import Record
-from lfr.tasks.catalogue import REQUEST_PREFIX
-from lfr.values.json import InvalidJson, decode_json
 from lfr.values.work import MAX_LOOKS, LookBudget, TooMuchWork
 
 LOGGER = logging.getLogger(__name__)
@@ -78,7 +71,6 @@ _SOON_SECONDS: Final = 0.02
 
 _TIMER_CHECK_SECONDS: Final = 0.1
 """How late a timer may fire in a busy role."""
-
 
 _MAX_LOOKS: Final = 2 * MAX_LOOKS
 """How many looks the guards and merges of a pass may take, seconds of work: more than those of one event. A
@@ -98,7 +90,7 @@ class Lifecycle(Consumer):
         self._latch_order = LatchOrder(self.ids)
         self._read_ahead = ReadAhead(self._flows, self._route_cache)
         self._workflow_changes = WorkflowChanges(self.totals, self._flows)
-        self._foreign_tasks: dict[str, int] = {}  # when each was noted last, in minutes since the epoch
+        self._foreign_tasks = ForeignTasks(store.stream)
         self._check_timers_at = 0.0
         self._looks = LookBudget(_MAX_LOOKS)
         self._task_logs = TaskLogWriter(store.settings, self.ids, self._route_cache)
@@ -243,15 +235,15 @@ class Lifecycle(Consumer):
             for id, changes in transitions.items():
                 commands += transition_commands(routes, loaded[id], changes)
         commands += self._event_commands(routes, batch_events, resolved)
-        foreign = self._foreign_bases(batch_events, loaded)
-        commands += self._foreign_commands(routes, foreign)
+        foreign = self._foreign_tasks.find(batch_events, loaded)
+        commands += self._foreign_tasks.commands(routes, foreign)
         replies = connection.transact(commands)
         if replies is None:  # another client has changed one of the workflows
             if reads is not None:
                 self._read_ahead.note_refusal()
             return batch_events.by_event() if is_ordered else batch_events.by_workflow()
         self._history_trimmer.note(commands, replies)
-        self._foreign_tasks |= dict.fromkeys(foreign, routes.now_ms // 60_000)
+        self._foreign_tasks.note(routes, foreign)
         self._read_ahead.note(loaded, was_ahead=reads is not None)
         log_transitions(loaded, transitions)
         count_task_ends(self.totals, loaded, transitions)
@@ -270,147 +262,6 @@ class Lifecycle(Consumer):
         commands += delete_out_of_band_commands(resolved.used_outputs)
         commands += processed_commands(routes, self.ids, [*processed, *batch_events.notices])
         return commands + processed_commands(routes, self.ids, [entry for entry, _ in dead], "buried")
-
-    def _foreign_bases(self, batch_events: BatchEvents, loaded: Mapping[str, LoadedWorkflow]) -> list[str]:
-        """Return the tasks that foreign workers have ended: those whose end-task came over the bus."""
-        bases = {
-            _base_of(loaded[id], task)
-            for id, results in batch_events.results.items()
-            for entry, task in results
-            if id in loaded and entry.stream == self.store.stream
-        }
-        return sorted(bases)
-
-    def _foreign_commands(self, routes: Routes, bases: Sequence[str]) -> list[Command]:
-        """Return the commands that note that foreign workers have ended these tasks. If a group has claimed
-        one of them, its queue may hold it still. (HSET, SET)"""
-        minute = routes.now_ms // 60_000
-        new = [base for base in bases if self._foreign_tasks.get(base) != minute]
-        notes = [
-            ("HSET", keys.FOREIGN_TASKS, base, minute * 60_000)
-            for base in new
-            if routes.claims.group_of(base) is None
-        ]
-        return [*routes.stale_commands(bases), *notes]
-
-
-def _base_of(workflow: LoadedWorkflow, task: events.EndTask) -> str:
-    """Return the task behind the step that an end-task ends."""
-    if task.index >= len(workflow.flow.steps):
-        return task.name
-    step = workflow.flow.steps[task.index]
-    return step.base or step.name
-
-
-@dataclass(slots=True)
-class ResolvedResults:
-    """The results of a batch, after a check against the workflows that were loaded.
-
-    results       the results for the engine, by workflow
-    orphans       events whose workflow or step does not exist, with the reason
-    used_outputs  workflow and index of the out-of-band outputs that are to be deleted
-    """
-
-    results: dict[str, list[StepResult]] = field(default_factory=lambda: defaultdict(list))
-    orphans: list[tuple[Entry, str]] = field(default_factory=list)
-    used_outputs: set[tuple[str, int]] = field(default_factory=set)
-
-
-def resolve_results(
-    batch_events: BatchEvents,
-    loaded: Mapping[str, LoadedWorkflow],
-    outputs: Mapping[tuple[str, int], bytes],
-    large_outputs: LargeOutputs,
-) -> ResolvedResults:
-    """Return the results for the engine, and the events that concern no existing step. Leave out those of an
-    earlier workflow with the same id. `outputs` are the out-of-band outputs, as JSON; `large_outputs` are
-    those to which end-tasks refer."""
-    resolved = ResolvedResults()
-    for id, results in batch_events.results.items():
-        workflow = loaded.get(id)
-        for entry, task in results:
-            step = (id, task.index)
-            if workflow is None:
-                resolved.used_outputs.add(step)  # its worker may have written it when the workflow was gone
-                if not is_item(id):  # an item that is done has been deleted: the event is a duplicate
-                    resolved.orphans.append((entry, f"there is no workflow {id}"))
-            elif not _is_of_run(workflow.record, entry, task):
-                continue
-            elif task.index >= len(workflow.flow.steps):
-                resolved.orphans.append((entry, f"{id} has no step {task.index}"))
-            elif entry.stream != keys.ENDS and workflow.flow.steps[task.index].has_children:
-                resolved.orphans.append((entry, f"step {task.index} of {id} ends with its children"))
-            elif task.output_from is not None:
-                result = large_outputs.result(workflow, task, task.output_from)
-                result.entry_id, result.actor = entry.id, task.actor
-                resolved.results[id].append(result)
-            else:
-                encoded = entry.fields[b"output"] if task.has_output else outputs.get(step)
-                result = _step_result(task, encoded)
-                result.entry_id, result.actor = entry.id, task.actor
-                result.is_simulated = task.is_simulated
-                if encoded is not None and result.failure is None:
-                    workflow.texts.add(result.output, encoded)
-                resolved.results[id].append(result)
-                if _uses_output(workflow, task, step in outputs):
-                    resolved.used_outputs.add(step)
-    return resolved
-
-
-def _is_of_run(record: Record, entry: Entry, task: events.EndTask) -> bool:
-    """Return whether an end-task concerns this workflow, not an earlier one with its id."""
-    # In a workflow without a run all end-tasks are without one. If the clock has gone back, those on ENDS may
-    # be older than the workflow; on the bus, which had its start, they are not.
-    entry_id = "" if entry.stream == keys.ENDS and not record.run else entry.id
-    return is_of_run(task.run, entry_id, run=record.run, started_ms=record.started_ms)
-
-
-def _uses_output(workflow: LoadedWorkflow, task: events.EndTask, has_output: bool) -> bool:
-    """Return whether to delete the out-of-band output of a step: this result uses it, or the remote end of a
-    request sends the output itself. The output of a later attempt stays."""
-    progress = workflow.progress.step(task.index)
-    if progress is not None and task.attempt not in (None, progress.attempt):
-        return False
-    step = workflow.flow.steps[task.index]
-    return has_output or (step.base or step.name).startswith(REQUEST_PREFIX)
-
-
-def _step_result(task: events.EndTask, encoded: bytes | None) -> StepResult:
-    """Return the result for the engine; `encoded` is its output as JSON, from the event or out of band."""
-    if task.status is events.Status.FAILURE:
-        reason = task.reason or "the worker gave no reason"
-        chance = random.random()
-        return StepResult(task.index, None, reason, task.attempt, chance, is_final=task.is_final)
-    output = task.output if task.has_output else {}
-    if not task.has_output and encoded is not None:
-        try:
-            output = decode_json(encoded)
-        except InvalidJson:
-            return StepResult(task.index, failure="the output that its worker wrote is not JSON")
-    return StepResult(task.index, output, attempt=task.attempt)
-
-
-def log_transitions(
-    loaded: Mapping[str, LoadedWorkflow], transitions: Mapping[str, Sequence[Transition]]
-) -> None:
-    """Log failures and retries with their reason, as warnings; with LOG_LEVEL=DEBUG all facts."""
-    logs_all = LOGGER.isEnabledFor(logging.DEBUG)
-    for id, changes in transitions.items():
-        for transition in changes:
-            if transition.reason or logs_all:
-                _log(id, loaded[id], transition)
-
-
-def _log(id: str, workflow: LoadedWorkflow, transition: Transition) -> None:
-    for fact in transition.facts:
-        is_failure = fact.kind in (FactKind.FAILED, FactKind.RETRIED)
-        level = logging.WARNING if is_failure else logging.DEBUG
-        reason = f": {transition.reason}" if is_failure else ""
-        subject = id
-        if fact.index is not None:
-            step = workflow.flow.steps[fact.index]
-            subject = f"{id}: step {fact.index}, {step.name or step.kind.value},"
-        LOGGER.log(level, "%s %s%s", subject, fact.kind, reason, extra=log_fields(id, fact.index))
 
 
 def run(store: Store, context: RoleContext) -> int:

@@ -111,7 +111,7 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "believe anybody's end of a step with children",
-        "lfr/roles/lifecycle.py",
+        "lfr/lifecycle/step_results.py",
         "elif entry.stream != keys.ENDS and workflow.flow.steps[task.index].has_children:",
         "elif entry.stream == keys.DEAD_LETTERS and workflow.flow.steps[task.index].has_children:",
         _tests("test_queues.py", "test_iteration.py", "test_calls.py"),
