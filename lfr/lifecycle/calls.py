@@ -23,8 +23,8 @@ from lfr.flow import Flow
 from lfr.flow_inputs import complete_input
 from lfr.item_ids import ItemId, nesting_depth, root_workflow
 from lfr.lifecycle.item_events import ItemEvents
+from lfr.operations.find_flow import require_version
 from lfr.operations.intervene import delete_child, terminate_run
-from lfr.operations.stored_flows import require_version
 from lfr.states import WorkflowState
 from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.redis.connection import Command, Connection, Store

@@ -13,9 +13,9 @@ from lfr.engine.step_inputs import normalize_input
 from lfr.errors import Conflict, LfrError, NotFound, Refused, TooLarge, Unreachable
 from lfr.flow_inputs import complete_input
 from lfr.labels import merge_labels
+from lfr.operations.find_flow import load_stored_flow
 from lfr.operations.intervene import terminate_workflow
 from lfr.operations.start import WorkflowStart
-from lfr.operations.stored_flows import load_stored_flow
 from lfr.schedules.decide import Decision, Outcome, OutcomeKind, decide, refuse
 from lfr.schedules.spec import BadSchedule, Schedule
 from lfr.schedules.start_ids import start_id
@@ -97,6 +97,13 @@ def decide_schedule(
     if decision is not None:
         _log(name, decision.outcomes)
     return decision
+
+
+def decide_until(store: Store, connection: Connection, name: str, until_ms: int) -> None:
+    """Decide all times of a schedule that are due at `until_ms`, as a lifecycle would have done then."""
+    decision = decide_schedule(store, connection, name, lambda _: until_ms)
+    while decision is not None and decision.due_ms is not None and decision.due_ms <= until_ms:
+        decision = decide_schedule(store, connection, name, lambda _: until_ms)
 
 
 def decision_commands(stored: StoredSchedule, decision: Decision, now_ms: int) -> list[Command]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from lfr.errors import Conflict
-from lfr.schedules.decide import Outcome, ScheduleState, pass_over
+from lfr.schedules.decide import Outcome, ScheduleState, is_due, pass_over
 from lfr.schedules.spec import BadSchedule, parse_stored_schedule
 from lfr.store.redis.connection import Command
 from lfr.store.schedules import (
@@ -44,10 +44,36 @@ def schedule_changes(
         raise Conflict(f"the schedule {name} was made by hand, and the flow {name} has one, too", hint=hint)
     if declared is None:
         return (REMOVED, remove_schedule_commands(name)) if stored is not None else ("", [])
-    spec = json.dumps(declared, sort_keys=True, ensure_ascii=False)
+    spec = _dump_spec(declared)
     if stored is None:
         return NEW, new_schedule_commands(name, spec, flow=name, origin=FROM_TEXT, now_ms=now_ms)
     return ("", []) if stored.spec == spec else (CHANGED, _change_commands(stored, spec, now_ms))
+
+
+def undecided_schedules(
+    schedules: Iterable[StoredSchedule], declared: Mapping[str, Mapping[str, Json] | None], now_ms: int
+) -> list[str]:
+    """Return the names of the schedules in texts that another text is to change, and that have a time which
+    is due already: it is to be decided before, by the text that it has come by."""
+    return [
+        stored.name
+        for stored in schedules
+        if stored.origin == FROM_TEXT
+        and (text := declared.get(stored.name)) is not None
+        and _dump_spec(text) != stored.spec
+        and _is_due(stored, now_ms)
+    ]
+
+
+def _is_due(stored: StoredSchedule, now_ms: int) -> bool:
+    try:
+        return is_due(stored.name, stored.parse(), stored.state, now_ms)
+    except BadSchedule:  # a later version has stored it
+        return False
+
+
+def _dump_spec(declared: Mapping[str, Json]) -> str:
+    return json.dumps(declared, sort_keys=True, ensure_ascii=False)
 
 
 def new_schedule_commands(name: str, spec: str, *, flow: str, origin: str, now_ms: int) -> list[Command]:

@@ -10,12 +10,12 @@ from itertools import islice
 from typing import Any, Final
 
 from lfr.errors import BadInput, Conflict, NotFound, WrongType
-from lfr.operations.decide_schedule import start_of
+from lfr.operations.decide_schedule import decide_until, start_of
+from lfr.operations.find_flow import load_stored_flow
 from lfr.operations.inspect.summary import iso_time
 from lfr.operations.operator_actions import note_action
 from lfr.operations.schedule_changes import new_schedule_commands
-from lfr.operations.stored_flows import load_stored_flow
-from lfr.schedules.decide import MAX_RUNNING, Outcome, OutcomeKind, ScheduleState, pass_over
+from lfr.schedules.decide import MAX_RUNNING, Outcome, OutcomeKind, ScheduleState, is_due, pass_over
 from lfr.schedules.occurrences import CronTiming, load_zone
 from lfr.schedules.spec import (
     BadSchedule,
@@ -28,7 +28,7 @@ from lfr.schedules.spec import (
 from lfr.schedules.start_ids import start_id
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
-from lfr.store.redis.transaction import retry_until_committed
+from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.schedules import (
     BY_HAND,
     FROM_TEXT,
@@ -137,7 +137,8 @@ def remove_schedule(store: Store, name: str) -> None:
 
 
 def pause_schedule(store: Store, name: str, reason: str = "") -> None:
-    """Pause a schedule: nothing is started until it is resumed. Raises NotFound, and Conflict if it is
+    """Pause a schedule: nothing is started for the times from now on until it is resumed. Times that are due
+    already, and that no lifecycle has decided, are decided before. Raises NotFound, and Conflict if it is
     paused."""
     words = _by_hand(store, reason)
 
@@ -263,8 +264,12 @@ def _change(
 
         def attempt() -> tuple[Sequence[Command] | None, None]:
             schedule = _require(watch_schedules(connection, [name]).get(name), name, connection)
-            now_ms = read_time_ms(connection)
-            state, outcomes = change(schedule, schedule.parse(), now_ms)
+            now_ms, parsed = read_time_ms(connection), schedule.parse()
+            if is_due(name, parsed, schedule.state, now_ms):
+                connection.unwatch()
+                decide_until(store, connection, name, now_ms)
+                raise ReadAgain
+            state, outcomes = change(schedule, parsed, now_ms)
             changed = schedule.with_state(state, now_ms)
             problems = problem_commands(changed, outcomes)
             if schedule.state.paused and not state.paused:

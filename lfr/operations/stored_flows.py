@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from lfr.errors import BadInput, LfrError, NotFound
-from lfr.flow import Flow, gc_paused
+from lfr.errors import BadInput
+from lfr.flow import Flow
 from lfr.flow_inputs import declared_inputs
 from lfr.language import Diagnostic, FlowError, compile_flow
 from lfr.language.input_declarations import input_names
+from lfr.operations.decide_schedule import decide_until
+from lfr.operations.find_flow import load_stored_flow, parse_flow_data, parse_flow_reference, require_version
 from lfr.operations.flow_changes import describe_changes
 from lfr.operations.inspect.summary import iso_time
 from lfr.operations.operator_actions import note_action
-from lfr.operations.schedule_changes import schedule_changes
+from lfr.operations.schedule_changes import schedule_changes, undecided_schedules
 from lfr.operations.start import StartedWorkflow, start_workflow
 from lfr.schedules.spec import declared_schedule
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
@@ -30,8 +29,6 @@ from lfr.store.workflows.flow_versions import (
     StoredFlows,
     load_flow_and_text,
     load_stored_flows,
-    load_stored_names,
-    load_version,
     remove_commands,
     store_version_commands,
     watch_stored_flows,
@@ -39,8 +36,6 @@ from lfr.store.workflows.flow_versions import (
 )
 from lfr.values.checks import suggestion
 from lfr.values.json import ABSENT, Json
-
-_REFERENCE: Final = re.compile(r"([A-Za-z_][\w:-]*)(?:@([1-9]\d{0,8}))?")
 
 
 class FlowSource(NamedTuple):
@@ -104,6 +99,7 @@ def apply_flows(
     flows = _compile_all(texts)
     own_names = {flow.name for flow in flows}
     called_names = {step.called_flow for flow in flows for step in flow.steps if step.called_flow}
+    declared = {flow.name: declared_schedule(flow.parameters) for flow in flows}
     with store.connect() as connection:
 
         def attempt() -> tuple[list[Command] | None, list[FlowChange]]:
@@ -111,11 +107,17 @@ def apply_flows(
             others = sorted({*stored.versions, *stored.others} - own_names)
             schedules = watch_schedules(connection, sorted([*own_names, *(others if prune else [])]))
             now_ms = read_time_ms(connection)
+            undecided = () if dry_run else undecided_schedules(schedules.values(), declared, now_ms)
+            if undecided:
+                connection.unwatch()
+                for name in undecided:
+                    decide_until(store, connection, name, now_ms)
+                raise ReadAgain
             commands: list[Command] = []
             plan: list[FlowChange] = []
 
-            def change_schedule(name: str, declared: dict[str, Json] | None) -> str:
-                word, more = schedule_changes(name, declared, schedules.get(name), now_ms)
+            def change_schedule(name: str) -> str:
+                word, more = schedule_changes(name, declared.get(name), schedules.get(name), now_ms)
                 commands.extend(more)
                 return word
 
@@ -125,12 +127,12 @@ def apply_flows(
                 change = _plan(connection, stored, flow, source)
                 if change.change is not Change.UNCHANGED:
                     commands += store_version_commands(flow, text, change.version, now_ms)
-                word = change_schedule(flow.name, declared_schedule(flow.parameters))
+                word = change_schedule(flow.name)
                 plan.append(replace(change, schedule=word))
             _check_calls(flows, plan, stored, [] if prune else others)
             for name in others:
                 number = stored.numbers[name]
-                word = change_schedule(name, None) if prune else ""
+                word = change_schedule(name) if prune else ""
                 change_kind = Change.REMOVED if prune else Change.MISSING
                 plan.append(FlowChange(name, change_kind, number, number, schedule=word))
             if prune and others:
@@ -171,10 +173,10 @@ def describe_flow(store: Store, reference: str) -> dict[str, Any]:
         "name": name,
         **_describe(version),
         "text": text,
-        "inputs": {} if data is None else _describe_inputs(_parse_flow(data), text),
+        "inputs": {} if data is None else _describe_inputs(parse_flow_data(data), text),
         "changes": None
         if data is None or data_before is None
-        else describe_changes(_parse_flow(data_before), _parse_flow(data)),
+        else describe_changes(parse_flow_data(data_before), parse_flow_data(data)),
         "versions": [_describe(each) for each in reversed(versions)],
     }
 
@@ -202,47 +204,6 @@ def start_stored_flow(
         labels=labels,
         traceparent=traceparent,
     )
-
-
-class StoredFlow(NamedTuple):
-    """A version of a stored flow, with the flow and its text."""
-
-    version: FlowVersion
-    flow: Flow
-    text: str
-
-
-def load_stored_flow(connection: Connection, reference: str) -> StoredFlow:
-    """Return `NAME` (its latest version) or `NAME@VERSION`. Raises BadInput and NotFound."""
-    name, number = parse_flow_reference(reference)
-    version = require_version(connection, name, number)
-    data, text = load_flow_and_text(connection, version)
-    if data is None:
-        raise NotFound(
-            f"the flow of {name}@{version.number} has just been removed", hint="lfr flows lists them"
-        )
-    return StoredFlow(version, _parse_flow(data), text)
-
-
-def parse_flow_reference(text: str) -> tuple[str, int | None]:
-    """Return the name and the number in `NAME` or `NAME@VERSION`. Raises BadInput."""
-    match = _REFERENCE.fullmatch(text)
-    if match is None:
-        hint = "NAME or NAME@VERSION, as order or order@3; lfr flows lists them"
-        raise BadInput(f"{text[:60]!r} cannot be the name of a stored flow", hint=hint)
-    return match[1], int(match[2]) if match[2] else None
-
-
-def find_missing_flows(connection: Connection, references: Iterable[str]) -> dict[str, LfrError]:
-    """Return, for each of these names, `NAME` or `NAME@VERSION`, that no stored flow has, the error that says
-    so."""
-    missing: dict[str, LfrError] = {}
-    for reference in references:
-        try:
-            require_version(connection, *parse_flow_reference(reference))
-        except (BadInput, NotFound) as error:
-            missing[reference] = error
-    return missing
 
 
 def _compile_all(sources: Sequence[FlowSource]) -> list[Flow]:
@@ -279,7 +240,7 @@ def _plan(connection: Connection, stored: StoredFlows, flow: Flow, source: str) 
     data, _ = load_flow_and_text(connection, latest)
     if data is None:  # another apply has just removed it
         raise ReadAgain
-    diff = tuple(describe_changes(_parse_flow(data), flow))
+    diff = tuple(describe_changes(parse_flow_data(data), flow))
     return FlowChange(name, Change.CHANGED, number + 1, latest.number, source, diff)
 
 
@@ -320,22 +281,6 @@ def _describe_inputs(flow: Flow, text: str) -> dict[str, Any]:
     return dict(sorted(inputs.items(), key=lambda item: positions.get(item[0], len(positions))))
 
 
-def require_version(connection: Connection, name: str, number: int | None) -> FlowVersion:
-    """Return a version of a stored flow; `number` None: the latest. Raises NotFound; it has the nearest
-    name."""
-    version = load_version(connection, name, number)
-    if version is not None:
-        return version
-    versions = load_stored_flows(connection, [name]).versions.get(name)
-    if versions:
-        numbers = ", ".join(str(each.number) for each in versions[-5:])
-        raise NotFound(f"the stored flow {name} has no version {number}", hint=f"the latest are {numbers}")
-    hint = (
-        suggestion(name, load_stored_names(connection)) or "lfr flows lists them; lfr apply FILE stores one"
-    )
-    raise NotFound(f"no flow is stored under the name {name}", hint=hint)
-
-
 def _describe(version: FlowVersion) -> dict[str, Any]:
     return {
         "version": version.number,
@@ -344,10 +289,3 @@ def _describe(version: FlowVersion) -> dict[str, Any]:
         "doc": version.doc,
         "digest": version.digest,
     }
-
-
-@lru_cache(maxsize=64)
-def _parse_flow(data: bytes) -> Flow:
-    """Parse the canonical JSON of a flow. Cached: programs start the same flow many times."""
-    with gc_paused():
-        return Flow.from_dict(json.loads(data))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lfr.flow import Step, StepKind
-from lfr.operations.stored_flows import find_missing_flows
+from lfr.operations.find_flow import find_missing_flows
 from lfr.step_options import CALL_PREFIX, LOAD, STORE
 from lfr.store.queues.backlog import count_waiting
 from lfr.store.queues.workforce import Workforce, read_workforce

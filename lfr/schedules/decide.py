@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from lfr.schedules.occurrences import TimeRange, leap
+from lfr.schedules.occurrences import TimeRange, leap, next_time
 from lfr.schedules.spec import ON_TIME_MS, Overlap, Schedule
 from lfr.schedules.start_ids import start_id
 from lfr.states import WorkflowState
@@ -169,6 +169,12 @@ def decide(
                 state = replace(state, running=())
             return _start(name, state, time_ms, outcomes, terminate, now_ms)
     return Decision(state, tuple(outcomes), due_ms=now_ms)
+
+
+def is_due(name: str, schedule: Schedule, state: ScheduleState, now_ms: int) -> bool:
+    """Return whether a time of a schedule is due that has not been decided; of a paused one, none is."""
+    time_ms = None if state.paused else next_time(schedule.timing, state.cursor_ms)
+    return time_ms is not None and schedule.due_ms(name, time_ms) <= now_ms
 
 
 def refuse(decision: Decision, schedule: Schedule, reason: str) -> Decision:

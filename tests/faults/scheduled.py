@@ -146,9 +146,9 @@ class Schedules:
             yield "lost", f"{name}: its first time is {min(kinds)}, made before {self._made}"
 
     def _was_paused(self, name: str, second: int) -> bool:
-        """Return whether the schedule was paused at a time or later: what is not decided yet when it is
-        paused, because Redis or the lifecycles are hit by faults, is missed, too."""
-        return any(second <= end + 1 for _, end in self.paused[name])
+        """Return whether a time has passed while the schedule was paused: what was due before is decided by
+        the pause, if by nobody else."""
+        return any(begin - 1 <= second <= end + 1 for begin, end in self.paused[name])
 
 
 def _second(text: str) -> int:

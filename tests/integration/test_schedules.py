@@ -11,9 +11,8 @@ import redis
 
 from lfr.errors import BadInput, Conflict, NotFound, TooLarge, WrongType
 from lfr.language import FlowError
-from lfr.operations import schedules
+from lfr.operations import decide_schedule, schedules
 from lfr.operations.complete_task import complete_task
-from lfr.operations.decide_schedule import decide_schedule
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import delete_workflow, fail_task, terminate_workflow
 from lfr.operations.schedules import (
@@ -58,10 +57,7 @@ def scheduled(store: Store, client: redis.Redis, spec: str = "", text: str = "A"
 def decide_until(store: Store, now: int, name: str = "f") -> None:
     """Decide a schedule as a lifecycle does at a time."""
     with store.connect() as connection:
-        while True:
-            decision = decide_schedule(store, connection, name, lambda _: now)
-            if decision is None or decision.due_ms is None or decision.due_ms > now:
-                return
+        decide_schedule.decide_until(store, connection, name, now)
 
 
 def outcomes(store: Store, name: str = "f") -> list[tuple[str, int]]:
@@ -223,6 +219,42 @@ def test_what_passes_while_it_is_paused_is_listed_as_missed(store: Store, client
     assert workflows(client) == set()
 
 
+def lie_back(client: redis.Redis, hours: int) -> list[str]:
+    """Let so many hours pass in which no lifecycle runs; return the ids for the times of them."""
+    now = client.time()[0] * 1000
+    client.hset("flows:schedule:f", "cursor", now - hours * HOUR)
+    client.zadd("flows:schedules:due", {"f": now - hours * HOUR})
+    last = now - now % HOUR
+    return [start_id("f", last - number * HOUR) for number in reversed(range(hours))]
+
+
+def test_what_is_due_before_a_pause_is_decided(store: Store, client: redis.Redis) -> None:
+    applied(store, FLOW.replace("1h", "1h, catch_up: 150m, overlap: allow"))
+    ids = lie_back(client, 5)
+    pause_schedule(store, "f")
+    kinds = [kind for kind, _ in outcomes(store)]
+    assert kinds[0] == "missed" and kinds[-1] == "paused"
+    assert workflows(client) <= set(ids[-3:]) and len(workflows(client)) in (2, 3)
+    before = workflows(client)
+    resume_schedule(store, "f")
+    assert workflows(client) == before and outcomes(store)[-1] == ("resumed", 1)
+
+
+def test_what_is_due_before_its_text_is_changed_is_decided_by_the_old_one(
+    store: Store, client: redis.Redis
+) -> None:
+    old, new = (
+        f"@flow f (- schedule: {{every: 1h, overlap: allow, catch_up: {time}}} -)\n" for time in ("1d", "2d")
+    )
+    applied(store, old + "A")
+    ids = lie_back(client, 3)
+    apply_flows(store, [FlowSource(new + "A -> B")], dry_run=True)
+    assert workflows(client) == set()
+    assert applied(store, new + "A -> B") == [("f", "changed")]
+    assert workflows(client) == set(ids)
+    assert {client.hget(id, "version") for id in ids} == {"1"}
+
+
 def test_a_start_that_is_not_possible_is_listed_with_the_reason(store: Store, client: redis.Redis) -> None:
     from lfr.operations.status import load_status
 
@@ -290,7 +322,7 @@ def test_many_at_once_start_each_time_once(store: Store, client: redis.Redis) ->
 def test_a_lifecycle_dies_as_it_starts_a_workflow(store: Store, client: redis.Redis, after: bool) -> None:
     scheduled(store, client)
     with store.connect() as dying, killed(dying, writing="RPUSH flows:outcomes:f", after=after):
-        decide_schedule(store, dying, "f", lambda _: BEGIN + HOUR)
+        decide_schedule.decide_schedule(store, dying, "f", lambda _: BEGIN + HOUR)
     assert workflows(client) == ({hour(1)} if after else set())
     if after:  # that it has started stands in the schedule, not only in the workflow
         terminate_workflow(store, hour(1))

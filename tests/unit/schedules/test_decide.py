@@ -19,6 +19,7 @@ from lfr.schedules.decide import (
     OutcomeKind,
     ScheduleState,
     decide,
+    is_due,
     pass_over,
     refuse,
 )
@@ -138,6 +139,19 @@ def test_a_schedule_without_further_times_still_starts_what_is_queued() -> None:
     assert waiting.due_ms is not None
     assert decide(NAME, schedule, waiting.state, {}, waiting.due_ms).start_ms == 2 * MIN
     assert decide(NAME, schedule, replace(waiting.state, queued_ms=None), {}, 9 * MIN).due_ms is None
+
+
+def test_a_time_is_due_once_it_has_come_and_its_jitter_is_over() -> None:
+    schedule = parse_schedule({"every": "1m"})
+    assert [is_due(NAME, schedule, ScheduleState(MIN), now) for now in (2 * MIN - 1, 2 * MIN)] == [
+        False,
+        True,
+    ]
+    assert not is_due(NAME, schedule, ScheduleState(MIN, paused="by hand"), 2 * MIN)
+    assert not is_due(NAME, parse_schedule({"at": "1970-01-01T00:00Z"}), ScheduleState(0), MIN)
+    late = parse_schedule({"every": "1m", "jitter": "1h"})
+    due_ms = late.due_ms(NAME, 2 * MIN)
+    assert [is_due(NAME, late, ScheduleState(MIN), now) for now in (due_ms - 1, due_ms)] == [False, True]
 
 
 def test_times_that_pass_while_it_is_paused_are_counted() -> None:
