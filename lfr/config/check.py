@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from lfr.config.settings import Setting, Value
 from lfr.errors import BadSettings
-from lfr.store.keys import has_first_word
+from lfr.store.key_patterns import has_first_word
 from lfr.values.checks import (
     HOST,
     NUMBER_TEXT,

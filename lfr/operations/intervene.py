@@ -19,7 +19,7 @@ from lfr.operations.operator_actions import note_action
 from lfr.operations.permitted_actions import WorkflowAction, check_action, check_step_action
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.states import MAY_FOLLOW, WorkflowState
-from lfr.store import keys
+from lfr.store import key_patterns
 from lfr.store.queues.pauses import forget_commands
 from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store
@@ -243,7 +243,7 @@ def delete_workflow(store: Store, id: str) -> None:
     try:
         delete_workflow_if(store, FlowCache(), id, None)
     except WrongType as error:  # nothing can be made of its data
-        if keys.owner(error.key) != id:
+        if key_patterns.owner(error.key) != id:
             raise
         with store.connect() as connection:
             note = note_action(store, WorkflowAction.DELETE, workflow=id)

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 from lfr.errors import BadInput
 from lfr.events import WORKFLOW_ID
 from lfr.item_ids import is_item
-from lfr.store import keys
+from lfr.store import key_patterns
 
 PREFIX = "workflow:"
 
-_KEY_SUFFIX = re.compile(keys.OWN_SUFFIX.pattern + "$")
+_KEY_SUFFIX = re.compile(key_patterns.OWN_SUFFIX.pattern + "$")
 """The ends of the keys of a workflow: an id with such an end would be a key of another workflow."""
 
 _INVALID_CHARACTER = re.compile(r"[^\w.:-]")

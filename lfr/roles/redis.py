@@ -18,7 +18,7 @@ from lfr.runtime.tasks import (
     parse_tasks,
     successful_completion,
 )
-from lfr.store.keys import is_of_an_installation
+from lfr.store.key_patterns import is_of_an_installation
 from lfr.store.redis.connection import Connection, Reply, Store, is_error, is_unavailable
 from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import read_deliveries, write_deliveries

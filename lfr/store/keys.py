@@ -1,4 +1,5 @@
 """The names of all keys. Constants and functions give a key; their docstrings say its type and content.
+`lfr.store.key_patterns` must know each of them.
 
 `W` below is a workflow's id, `workflow:NAME-UUID`; a workflow's own keys all begin with it.
 """
@@ -10,32 +11,9 @@ from typing import Final
 
 from lfr.values import pointers
 
-_BASE_URL: Final = re.compile(r"env:[^:]*:[^:]*_url")
+BASE_URL: Final = re.compile(r"env:[^:]*:[^:]*_url")
 """The key of a base URL behind its prefix. Names have no colon, so every such key can be told by its end."""
 
-_FIRST_WORDS: Final = ("workflow", "workflows", "flow", "flows", "waits", "receipts", "littleflow")
-
-_OWN: Final = re.compile(rf"(?:{'|'.join(_FIRST_WORDS)}):.*|.*{_BASE_URL.pattern}", re.DOTALL)
-
-_OWN_WITH_A_PREFIX: Final = re.compile(
-    r"""(?:[\w./-]+:)+(?:
-        workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
-        | workflows:(?:all|dead|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
-        | workflows:(?:indexed|listed|served|stream|flows|searchable|tokens) | workflows:calls:.*
-        | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
-        | workflows:totals:(?:flows|tasks|notices|traces) | workflows:(?:notices|traces)(?::.*)?
-        | littleflow:config:env-prefix
-        | flow:(?:text:[0-9a-f]{32} | [0-9a-f]{64})
-        | flows:(?:refs|names) | flows:schedules(?::due|:problems)?
-        | flows:(?:versions|schedule|outcomes):.* | receipts:logged
-        | waits:(?:latches|countdowns|kinds|delays|delayed|held)
-        | waits:(?:timers|deadlines|workflows)(?::standing)?
-        | waits:(?:latch|holders|opened|fields|counts|place|kind|event|kept|free|taken)(?::.*)?
-    )""",
-    re.DOTALL | re.VERBOSE | re.ASCII,
-)
-"""A pattern for the keys of an installation with another `redis.prefix`. It is narrow: a user may have keys
-of other forms, such as `order:flow:7`."""
 
 _QUEUE_PREFIX: Final = "workflows:tasks:"
 
@@ -237,10 +215,10 @@ BASE_URL_PREFIX = "littleflow:config:env-prefix"
 def base_url(prefix: str, environ: str, category: str) -> str:
     """STRING: the base URL of an environment for a category, as littleflow_redis reads it.
 
-    Raises ValueError for a key that is not one of lfr's own (`is_own`): a flow could write that.
+    Raises ValueError for a key that is not one of lfr's own (`key_patterns.is_own`): a flow could write that.
     """
     key = f"env:{environ}:{category}_url"
-    if not _BASE_URL.fullmatch(key):
+    if not BASE_URL.fullmatch(key):
         raise ValueError(f"no base URL has the key {key!r}: its names have no colon")
     return f"{prefix}{key}"
 
@@ -379,17 +357,6 @@ def task_log(workflow: str) -> str:
     return f"{workflow}:task-log"
 
 
-OWN_SUFFIX: Final = re.compile(
-    r":(?:steps|outputs|large|facts|removed|history|task-log|items:\d+|progress:\d+|output:\d+|latched"
-    r"|(?:start|wait):\d+\.\d+(?:\.[0-9a-f]+)?)"
-)
-"""A pattern for what follows the id of a workflow or an item in its keys; the key of a record is the id."""
-
-_OWNED: Final = re.compile(
-    rf"(?P<workflow>workflow:.*?)(?:/\d+\.\d+(?:\.\d+)?)*(?:{OWN_SUFFIX.pattern})?", re.DOTALL
-)
-
-
 def whole_data(workflow: str) -> tuple[str, ...]:
     """Return the keys of a workflow that describe it as a whole: all but those of single steps."""
     histories = facts(workflow), removed_history(workflow), history(workflow)
@@ -508,12 +475,6 @@ def process(id: str) -> str:
     return f"workflows:process:{id}"
 
 
-def owner(key: str) -> str:
-    """Return the id of the workflow to which a key belongs, or to an item of which; empty: to none."""
-    match = _OWNED.fullmatch(key)
-    return match["workflow"] if match and not key.startswith(latch("")) else ""
-
-
 def attempt_member(workflow: str, index: int, attempt: int, run: str) -> str:
     """Return the member `W INDEX ATTEMPT RUN`, which stands for an attempt, or for its wait, in a zset. A
     workflow that an earlier version has started has no run: then it is `W INDEX ATTEMPT`."""
@@ -529,22 +490,3 @@ def parse_attempt_member(member: str) -> tuple[str, int, int, str]:
 
 def _run_suffix(separator: str, run: str) -> str:
     return f"{separator}{run}" if run else ""
-
-
-def is_own(key: str) -> bool:
-    """Return whether lfr writes or reads a key: those above, those of littleflow_redis, and the base URLs of
-    `request:` tasks. False for the stream, which may have any name: compare that as well."""
-    return _OWN.fullmatch(key) is not None
-
-
-def is_of_an_installation(key: str, prefix: str, stream: str) -> bool:
-    """Return whether an installation of lfr uses a key, given with its prefix: the installation with this
-    `redis.prefix` and this stream, one without a prefix, or one with any other prefix."""
-    own = key.removeprefix(prefix)
-    return stream in (own, key) or is_own(own) or is_own(key) or bool(_OWN_WITH_A_PREFIX.fullmatch(key))
-
-
-def has_first_word(prefix: str) -> bool:
-    """Return whether a prefix has a word in it with which keys begin: then a key with it could be the same as
-    a key with another prefix."""
-    return not set(_FIRST_WORDS).isdisjoint(prefix.split(":"))

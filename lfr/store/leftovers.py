@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from lfr import events
 from lfr.states import WorkflowState
-from lfr.store import keys
+from lfr.store import key_patterns, keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.redis.transaction import retry_until_committed
@@ -47,7 +47,7 @@ def scan_keys(connection: Connection) -> KeySpace:
         reply = connection.call("SCAN", cursor, "MATCH", "workflow*", "COUNT", _SCAN_COUNT)
         cursor, page = int(reply[0]), [key.decode(errors="replace") for key in reply[1]]
         groups.update(key.removeprefix(queue) for key in page if key.startswith(queue))
-        owned = [(key, owner) for key in page if (owner := keys.owner(key)) and key != owner]
+        owned = [(key, owner) for key in page if (owner := key_patterns.owner(key)) and key != owner]
         owned = [(key, owner) for key, owner in owned if key != keys.large_values(owner)]
         expiries = connection.execute([("PTTL", key) for key, _ in owned])
         for (key, owner), ttl_ms in zip(owned, expiries, strict=True):

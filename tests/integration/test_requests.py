@@ -18,7 +18,7 @@ from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.request import request_executor
 from lfr.runtime.consumer import Consumer
-from lfr.store import keys
+from lfr.store import key_patterns, keys
 from lfr.store.queues.claims import claim
 from lfr.store.redis.connection import Store, open_store
 from lfr.trace_context import parse_traceparent
@@ -115,7 +115,7 @@ def test_a_flow_cannot_make_a_base_url(
     web.pages["/a"] = Page()
     store = open_store(replace(store.settings, request_token="t0ken"))
     key = f"env:{environ}:{category}_url"
-    if not keys.is_own(key):  # `redis:set` is allowed to write it
+    if not key_patterns.is_own(key):  # `redis:set` is allowed to write it
         client.set(key, f"{web.url}/")
     parameters = f"(- {{url: a, environ: '{environ}', category: '{category}'}} -)"
     end = run(store, client, f"request:get {parameters}", {})

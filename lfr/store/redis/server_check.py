@@ -13,7 +13,7 @@ import redis
 
 from lfr.errors import WrongServer
 from lfr.states import WorkflowState
-from lfr.store import keys
+from lfr.store import key_patterns, keys
 
 _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.ALL: "zset",
@@ -94,7 +94,7 @@ _OTHER_DATABASE_HINT: Final = (
 
 def is_reserved(stream: str) -> bool:
     """Return whether no stream of events can have this key, because lfr has other data there."""
-    is_other = keys.is_own(stream) and not stream.startswith("workflows:")
+    is_other = key_patterns.is_own(stream) and not stream.startswith("workflows:")
     return stream in _KEY_TYPES or keys.has_one_group(stream) or is_other
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import redis
 
 from lfr.errors import WrongType
-from lfr.store import keys
+from lfr.store import key_patterns
 from lfr.store.redis.key_prefix import command_keys
 
 
@@ -23,7 +23,7 @@ def with_key(error: redis.RedisError, command: Sequence[str | bytes | int | floa
         key if isinstance(key, str) else key.decode(errors="backslashreplace")
         for key in command_keys(command)
     ]
-    workflow = keys.owner(names[0])
+    workflow = key_patterns.owner(names[0])
     hint = (
         "rename or delete it"
         if not workflow

@@ -89,7 +89,6 @@ class Record:
 
 ADVANCE_FIELDS = ("flow", "state", "started", "counts", "run", "large", "traceparent")
 
-
 LIST_FIELDS = (
     *ADVANCE_FIELDS,
     "name",
@@ -103,12 +102,9 @@ LIST_FIELDS = (
     "brief",
 )
 
-
 RECORD_FIELDS = (*LIST_FIELDS, "reason")
 
-
 _NO_DETAILS = [b""] * (len(RECORD_FIELDS) - len(ADVANCE_FIELDS))
-
 
 STATES = {state.encode(): state for state in WorkflowState}
 
@@ -165,10 +161,8 @@ def parse_removed(reply: Reply) -> Removed:
 
 NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
-
 MAX_BRIEF: Final = 300
 """Characters of a reason that lists show."""
-
 
 STATE_DETAILS: Final = ("ended", "failed_step", "brief", "reason")
 """Fields of a record that go with its state: when the workflow has ended, the step that failed it, the

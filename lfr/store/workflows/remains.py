@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from lfr.states import WorkflowState
-from lfr.store import keys
+from lfr.store import key_patterns, keys
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.workflows.record import Record
@@ -27,7 +27,7 @@ def has_remains(connection: Connection, id: str) -> bool:
 
 def find_keys(connection: Connection, id: str) -> list[str]:
     """Return all keys of a workflow and its items that exist. Looks at every key in Redis. (SCAN)"""
-    own = re.compile(rf"{re.escape(id)}(?:/\d+\.\d+(?:\.\d+)?)*(?:{keys.OWN_SUFFIX.pattern})?")
+    own = re.compile(rf"{re.escape(id)}(?:/\d+\.\d+(?:\.\d+)?)*(?:{key_patterns.OWN_SUFFIX.pattern})?")
     own_keys: set[str] = set()
     cursor = 0
     while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lfr.store import keys
+from lfr.store import key_patterns, keys
 
 ID = "workflow:invoice-0b0e7c26-94f6-4d3c-9b8c-0d4e5f6a7b8c"
 OWN = [
@@ -40,7 +40,7 @@ OWN = [
 @pytest.mark.parametrize("key", OWN)
 @pytest.mark.parametrize("prefix", ["", "staging:", "team/a:b:"])
 def test_a_key_of_any_installation(key: str, prefix: str) -> None:
-    assert keys.is_of_an_installation(f"{prefix}{key}", "staging:", "workflows:run")
+    assert key_patterns.is_of_an_installation(f"{prefix}{key}", "staging:", "workflows:run")
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_a_key_of_any_installation(key: str, prefix: str) -> None:
     ],
 )
 def test_a_key_of_a_user(key: str, expected: bool) -> None:
-    assert keys.is_of_an_installation(key, "staging:", "events") is expected
+    assert key_patterns.is_of_an_installation(key, "staging:", "events") is expected

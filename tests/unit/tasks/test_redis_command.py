@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lfr.config.settings import Settings
 from lfr.events import StartTask
-from lfr.store import keys
+from lfr.store import key_patterns, keys
 from lfr.tasks.parameters import BadParameter
 from lfr.tasks.redis_command import (
     FORBIDDEN_COMMANDS,
@@ -23,7 +23,7 @@ from lfr.tasks.redis_command import (
     reply_output,
 )
 
-POLICY = CommandPolicy(allowed_commands(["usual"]), keys.is_own)
+POLICY = CommandPolicy(allowed_commands(["usual"]), key_patterns.is_own)
 INPUT = {"id": 7, "list": [1]}
 
 
@@ -101,7 +101,7 @@ def test_a_value_may_be_what_a_key_is() -> None:
 
 
 def test_a_sort_follows_no_pattern_to_other_keys() -> None:
-    policy = CommandPolicy(allowed_commands(["sort"]), keys.is_own)
+    policy = CommandPolicy(allowed_commands(["sort"]), key_patterns.is_own)
     assert parse_command(task("sort", {"args": ["ids", "ALPHA"]}), policy).words == ("SORT", "ids", "ALPHA")
     for args in (
         ["ids", "BY", "nosort", "GET", "*"],
@@ -113,7 +113,7 @@ def test_a_sort_follows_no_pattern_to_other_keys() -> None:
 
 
 def test_every_argument_of_an_unknown_command_counts_as_a_key() -> None:
-    policy = CommandPolicy(allowed_commands(["rename", "json.set"]), keys.is_own)
+    policy = CommandPolicy(allowed_commands(["rename", "json.set"]), key_patterns.is_own)
     assert parse_command(task("rename", {"args": ["a", "b"]}), policy).words == ("RENAME", "a", "b")
     assert parse_command(task("json.set", {"args": ["a", "$", "1"]}), policy).words[0] == "JSON.SET"
     with pytest.raises(BadParameter, match="workflow:x is a key"):
@@ -146,9 +146,9 @@ def test_every_key_of_lfr_is_its_own() -> None:
         keys.wait("workflow:x", 1, 1, "0123abcd"),
     ]
     assert len(constants) >= 5
-    assert [key for key in constants + built if not keys.is_own(key)] == []
-    assert keys.is_own("prod:env:global:base_url")
-    assert not keys.is_own("user:7")
+    assert [key for key in constants + built if not key_patterns.is_own(key)] == []
+    assert key_patterns.is_own("prod:env:global:base_url")
+    assert not key_patterns.is_own("user:7")
 
 
 @given(st.text("ab:_\n"), st.text("ab:_\n"), st.text("ab:_\n"))
@@ -158,7 +158,7 @@ def test_every_key_of_a_base_url_is_protected(prefix: str, environ: str, categor
     except ValueError:
         assert ":" in environ + category
     else:
-        assert keys.is_own(key)
+        assert key_patterns.is_own(key)
 
 
 @pytest.mark.parametrize(
