@@ -13,6 +13,7 @@ from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.tasks import Completion, completion_commands, parse_tasks
 from lfr.store.redis.connection import Command, Connection, Reply, open_store
 from lfr.store.stream.entries import Entry, check_reply, settle_commands
+from lfr.values.times import format_timestamp
 
 CLAIMS = ("task", "a")
 """The tasks of all benchmarks."""
@@ -23,7 +24,7 @@ class NoOp(Consumer):
 
     def process_batch(self, connection: Connection, batch: Sequence[Entry]) -> None:
         """Complete the tasks of a batch."""
-        at = events.timestamp(time.time())
+        at = format_timestamp(time.time())
         tasks, _ = parse_tasks(batch)
         commands: list[Command] = []
         for id, task in tasks:

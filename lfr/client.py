@@ -20,7 +20,6 @@ from lfr.operations.events import list_buffered_events, list_dead_letters, list_
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.find_workflow import find_workflow_id
 from lfr.operations.follow import follow_workflow
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow, read_flow_text
 from lfr.operations.intervene import (
     delete_workflow,
@@ -61,6 +60,7 @@ from lfr.operations.wait_for_end import wait_for_end
 from lfr.operations.waits.list_waits import collect_waits
 from lfr.store.redis.connection import Store, open_store
 from lfr.values.json import ABSENT, Json
+from lfr.values.times import iso_time
 
 T = TypeVar("T")
 

@@ -1,32 +1,23 @@
-"""Encodes and decodes the events on the stream.
+"""The events that lfr and workers send each other: kinds, values, and what is malformed.
 
-An entry is a set of fields, each a JSON text, as rqse 0.5.3 writes them. Every event has `kind`, `apiVersion`
-("v1") and `at` (ISO 8601, UTC); unknown fields are kept and ignored. The parse functions check an event, and
-raise `Malformed` with the reason if it is not understood.
+Every event has `kind`, `apiVersion` ("v1") and `at` (ISO 8601, UTC); unknown fields are kept and ignored. The
+parse functions check an event, and raise `Malformed` with the reason if it is not understood.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from lfr.actor import Actor, make_actor
+from lfr.event_fields import Fields, Malformed, Values
 from lfr.trace_context import parse_traceparent
 from lfr.values.checks import read_whole_number
-from lfr.values.json import InvalidJson, Json, decode_json, decode_json_lists, encode_json
+from lfr.values.json import Json, encode_json
 from lfr.values.pointers import Pointer, parse_pointer
-
-Fields: TypeAlias = Mapping[bytes, bytes]
-"""The fields of an entry as Redis returns them: name -> JSON text, both in UTF-8."""
-
-Values: TypeAlias = Mapping[bytes, Json]
-"""The fields of an entry with decoded values, as `decode` returns them."""
 
 AttemptId: TypeAlias = tuple[str, int, int, str]
 """An attempt of a step: its workflow, the step's index, the attempt's number, the workflow's run."""
@@ -50,16 +41,28 @@ LATCH_ZERO = "countdown-latch-zero"
 OWN_KINDS = WORKFLOW_EVENTS | {START_TASK, END_TASK, CANCEL_TASK, TASK_LOG, RECEIPT, OPERATOR_ACTION}
 """The kinds that lfr and workers send each other. Workflows can wait for all other kinds."""
 
-_LARGE = 2**16
+MAX_REASON: Final = 4000
+"""Characters of the reason of a failure that are kept; what is longer is cut."""
+
+CLAIMED = "claimed"
+"""A field of a start-task on the bus: the group that does the task, so this is a copy for others; or null:
+nobody has claimed it. Without it, no lifecycle has routed the event."""
+
+ACTOR = "lfr_actor"
+ACTOR_REASON = "lfr_reason"
+"""Fields of an event that somebody has caused by hand: who it was, and why, if he has said that."""
+
+SIMULATED = "simulated"
+"""A field of an end-task: true if no worker has done the task, but `lfr simulate`."""
+
+COPY_OF = "copy_of"
+"""A field of a copy on the bus: the id of the entry of `workflows:ends` of which it is one, or null."""
+
 _ENTRY_IDS = re.compile(r"(?:\d{1,20}-\d{1,20},)*")
 
 WORKFLOW_ID = re.compile(r"workflow:(?!latch(?:[:/]|\Z))[\w.:-]{1,240}(/\d{1,7}\.\d{1,9}(\.\d{1,9})?){0,100}")
 """The form of a workflow's id; after each slash, the step and the item that it runs for. Keys that begin with
 `workflow:latch:` are latches, as in littleflow_redis, so no workflow may have such an id."""
-
-
-class Malformed(ValueError):
-    """An event that cannot be understood; the text is the reason."""
 
 
 class Status(StrEnum):
@@ -157,24 +160,6 @@ class Receipt:
     action: str
 
 
-MAX_REASON: Final = 4000
-"""Characters of the reason of a failure that are kept; what is longer is cut."""
-
-CLAIMED = "claimed"
-"""A field of a start-task on the bus: the group that does the task, so this is a copy for others; or null:
-nobody has claimed it. Without it, no lifecycle has routed the event."""
-
-ACTOR = "lfr_actor"
-ACTOR_REASON = "lfr_reason"
-"""Fields of an event that somebody has caused by hand: who it was, and why, if he has said that."""
-
-SIMULATED = "simulated"
-"""A field of an end-task: true if no worker has done the task, but `lfr simulate`."""
-
-COPY_OF = "copy_of"
-"""A field of a copy on the bus: the id of the entry of `workflows:ends` of which it is one, or null."""
-
-
 @dataclass(frozen=True, slots=True)
 class JoinedReceipt:
     """The entries of a stream with these ids, `targets`, have been processed; `action` is what was done with
@@ -189,52 +174,9 @@ _REQUIRED = {START_TASK: (b"workflow", b"name", b"index"), RECEIPT: (b"for",)}
 """The fields that an event of a kind must have."""
 
 
-def decode_all(entries: Sequence[Fields]) -> list[Values | Malformed]:
-    """Return for each entry its values or, without raising it, a Malformed that says why it has none.
-
-    All texts are decoded at once, which is faster; if that fails, one by one.
-    """
-    try:
-        lists = decode_json_lists([fields.values() for fields in entries])
-    except InvalidJson:
-        return [_decode_one(fields) for fields in entries]
-    return [dict(zip(fields, values, strict=True)) for fields, values in zip(entries, lists, strict=True)]
-
-
-def decode(fields: Fields) -> Values:
-    """Return the values of one event. Raises Malformed."""
-    values = decode_all([fields])[0]
-    if isinstance(values, Malformed):
-        raise values
-    return values
-
-
 def parse_kind(values: Values) -> str:
     """Return the kind of an event, known or not. Raises Malformed if it is missing or not a string."""
     return _text(values, b"kind")
-
-
-def peek_kind(fields: Fields) -> str | None:
-    """Return the kind of an event without decoding its other fields; None if it has no readable kind."""
-    return _decode_name(fields.get(b"kind", b"null"))
-
-
-def peek_base(fields: Fields) -> str | None:
-    """Return the task behind a start-task event without decoding its other fields; None if it names none."""
-    return _decode_name(fields.get(b"base", b"null")) or _decode_name(fields.get(b"name", b"null"))
-
-
-def peek_workflow(fields: Fields) -> str | None:
-    """Return the workflow of an event without decoding its other fields; None if it names none."""
-    return _decode_name(fields.get(b"workflow", b"null"))
-
-
-def without_large_values(fields: Fields) -> Fields:
-    """Return the fields of an event without values that whom they do not concern need not decode: those of
-    more than 64 KiB."""
-    if max(map(len, fields.values()), default=0) <= _LARGE:
-        return fields
-    return {name: value for name, value in fields.items() if len(value) <= _LARGE}
 
 
 def is_copy(fields: Fields) -> bool:
@@ -242,20 +184,10 @@ def is_copy(fields: Fields) -> bool:
     return fields.get(b"claimed", b"null") != b"null" or b"copy_of" in fields
 
 
-@lru_cache(maxsize=1024)
-def _decode_name(encoded: bytes) -> str | None:
-    with suppress(InvalidJson):
-        name = decode_json(encoded)
-        return name if isinstance(name, str) else None
-    return None
-
-
-def decode_event(fields: Fields) -> dict[str, Json]:
-    """Return all values of an event by name, as `decode` but with names as text. Raises Malformed."""
-    try:
-        return {name.decode(): value for name, value in decode(fields).items()}
-    except UnicodeDecodeError:
-        raise Malformed("a field's name is not UTF-8") from None
+def cut_reason(reason: str) -> str:
+    """Return the reason of a failure, cut at MAX_REASON: each attempt of each step may leave one in a
+    history, and whoever follows a workflow gets them all."""
+    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
 
 
 def check_event(kind: str, values: Values) -> None:
@@ -282,12 +214,6 @@ def parse_start_task(values: Values) -> StartTask:
         input_from=_pointer(values, b"input_from"),
         traceparent=_traceparent(values),
     )
-
-
-def cut_reason(reason: str) -> str:
-    """Return the reason of a failure, cut at MAX_REASON: each attempt of each step may leave one in a
-    history, and whoever follows a workflow gets them all."""
-    return reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
 
 
 def parse_end_task(values: Values) -> EndTask:
@@ -356,26 +282,6 @@ def _are_entry_ids(targets: Sequence[Json]) -> bool:
     return bool(_ENTRY_IDS.fullmatch(joined)) and joined.count(",") == len(targets)
 
 
-@lru_cache(maxsize=4)  # all events of one transaction have the same time
-def timestamp(at: float) -> str:
-    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    seconds, microseconds = divmod(round(at * 1_000_000), 1_000_000)
-    return f"{_whole_second(seconds)}.{microseconds // 1000:03}+00:00"
-
-
-@lru_cache(maxsize=4)  # all that happens within a second has the same
-def _whole_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
-
-
-def encode(kind: str, at: str, values: Mapping[str, Json]) -> list[str]:
-    """Return a new event's fields as name, JSON, name, JSON. `at` as by `timestamp`. Raises InvalidJson."""
-    flat = ["kind", encode_json(kind), "apiVersion", '"v1"', "at", f'"{at}"']
-    for name, value in values.items():
-        flat += (name, encode_json(value))
-    return flat
-
-
 def end_task_values(
     task: StartTask,
     *,
@@ -400,17 +306,6 @@ def end_task_values(
 def receipt_values(target: str, action: str = "processed") -> dict[str, Json]:
     """Return the values of a receipt for the event with entry id `target`."""
     return {"for": target, "action": action}
-
-
-def _decode_one(fields: Fields) -> Values | Malformed:
-    values: dict[bytes, Json] = {}
-    for name, encoded in fields.items():
-        try:
-            values[name] = decode_json(encoded)
-        except InvalidJson as error:
-            field = name[:40].decode(errors="backslashreplace")
-            return Malformed(f"its field {field} is not JSON: {error}")
-    return values
 
 
 def _text(values: Values, name: bytes, default: str | None = None) -> str:

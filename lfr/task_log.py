@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from lfr import events
+from lfr.event_fields import Malformed, Values
 from lfr.values.checks import TEXT, Check, number, whole_number
 from lfr.values.json import Json
 from lfr.values.times import MAX_TIME_MS
@@ -104,7 +105,7 @@ def split_lines(at_ms: int, source: str, text: str) -> Iterator[LogLine]:
         yield LogLine(at_ms, source, clean_text(line.removesuffix("\r").rpartition("\r")[2]))
 
 
-def parse_task_log(values: events.Values, now_ms: int) -> TaskLog:
+def parse_task_log(values: Values, now_ms: int) -> TaskLog:
     """Parse a task-log event; `now_ms` is the time of lines that have none. Raises Malformed."""
     attempt = events.parse_cancel_task(values)
     evidence = {
@@ -122,7 +123,7 @@ def parse_task_log(values: events.Values, now_ms: int) -> TaskLog:
 def parse_lines(value: Json, now_ms: int) -> list[Line]:
     """Parse lines: each a text, `[TIME, SOURCE, TEXT]`, or how many were left out. Raises Malformed."""
     if not isinstance(value, list):
-        raise events.Malformed("its field lines is not a list")
+        raise Malformed("its field lines is not a list")
     return [line for item in value for line in _parse_line(item, now_ms)]
 
 
@@ -134,13 +135,13 @@ def _parse_line(item: Json, now_ms: int) -> Iterable[Line]:
             return split_lines(_TIME.read(time), source, text)
         case _ if _COUNT.read(item) is not None:
             return [int(item)]
-    raise events.Malformed("one of its lines is no text, no [TIME, SOURCE, TEXT] and no count")
+    raise Malformed("one of its lines is no text, no [TIME, SOURCE, TEXT] and no count")
 
 
-def _read(values: events.Values, name: str, check: Check) -> Json:
+def _read(values: Values, name: str, check: Check) -> Json:
     value = check.read(values[name.encode()])
     if value is None:
-        raise events.Malformed(f"its field {name} is not {check.words}")
+        raise Malformed(f"its field {name} is not {check.words}")
     return value
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.errors import TooLarge
+from lfr.event_fields import Fields, Malformed, Values
 from lfr.item_ids import parse_item_id
 from lfr.lifecycle.item_events import ItemEvents
 from lfr.step_options import is_for_lifecycles
@@ -140,26 +141,26 @@ def classify_batch(entries: Sequence[Entry]) -> BatchEvents:
     its step; start-tasks but those of steps with children, receipts and users' events are foreign. Large
     values of foreign events are not decoded: that such a value is JSON is not checked."""
     batch_events = BatchEvents()
-    decoded = events.decode_all([_own_fields(entry.fields) for entry in entries])
+    decoded = event_fields.decode_all([_own_fields(entry.fields) for entry in entries])
     for entry, values in zip(entries, decoded, strict=True):
         try:
             _classify(batch_events, entry, values)
-        except events.Malformed as error:
+        except Malformed as error:
             batch_events.malformed.append((entry, str(error)))
     return batch_events
 
 
-def _own_fields(fields: events.Fields) -> events.Fields:
+def _own_fields(fields: Fields) -> Fields:
     """Return the fields that a lifecycle reads."""
-    is_result = events.peek_kind(fields) == events.END_TASK and not events.is_copy(fields)
-    if is_result or is_for_lifecycles(events.peek_base(fields) or ""):
+    is_result = event_fields.peek_kind(fields) == events.END_TASK and not events.is_copy(fields)
+    if is_result or is_for_lifecycles(event_fields.peek_base(fields) or ""):
         return fields
-    return events.without_large_values(fields)
+    return event_fields.without_large_values(fields)
 
 
-def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | events.Malformed) -> None:
+def _classify(batch_events: BatchEvents, entry: Entry, values: Values | Malformed) -> None:
     """Add an event to `batch_events`. Raises Malformed."""
-    if isinstance(values, events.Malformed):
+    if isinstance(values, Malformed):
         task = _parse_without_output(entry, values)
         batch_events.results.setdefault(task.workflow, []).append((entry, task))
         return
@@ -188,7 +189,7 @@ def _classify(batch_events: BatchEvents, entry: Entry, values: events.Values | e
         _classify_foreign(batch_events, entry, kind, values)
 
 
-def _classify_foreign(batch_events: BatchEvents, entry: Entry, kind: str, values: events.Values) -> None:
+def _classify_foreign(batch_events: BatchEvents, entry: Entry, kind: str, values: Values) -> None:
     """Add an event for other groups. Raises Malformed."""
     events.check_event(kind, values)
     batch_events.foreign.append(entry)
@@ -200,7 +201,7 @@ def _classify_foreign(batch_events: BatchEvents, entry: Entry, kind: str, values
         batch_events.receipts.append(_logged_receipt(entry, values))
 
 
-def _logged_receipt(entry: Entry, values: events.Values) -> LoggedReceipt:
+def _logged_receipt(entry: Entry, values: Values) -> LoggedReceipt:
     """Return a receipt with its event; a receipt for an event that cannot be before it stands for itself."""
     target = values.get(b"for")
     is_id = isinstance(target, str) and _ENTRY_ID.fullmatch(target)
@@ -220,7 +221,7 @@ def _classify_workflow_event(batch_events: BatchEvents, entry: Entry, kind: str,
         batch_events.notices.append(entry)
 
 
-def _parse_task_log(entry: Entry, values: events.Values) -> TaskLog:
+def _parse_task_log(entry: Entry, values: Values) -> TaskLog:
     """Parse a task-log event. In place of lines that are too large, and so not decoded, it says so. Raises
     Malformed."""
     at_ms = StreamId.parse(entry.id).ms
@@ -243,11 +244,11 @@ def _failure_of(task: events.EndTask, reason: str) -> events.EndTask:
     )
 
 
-def _parse_without_output(entry: Entry, error: events.Malformed) -> events.EndTask:
+def _parse_without_output(entry: Entry, error: Malformed) -> events.EndTask:
     """Return a failure for an end-task event of which only the output is malformed, so that no step waits
     for ever. Raises `error` for any other event."""
     fields = {name: value for name, value in entry.fields.items() if name != b"output"}
-    if events.peek_kind(entry.fields) != events.END_TASK or len(fields) == len(entry.fields):
+    if event_fields.peek_kind(entry.fields) != events.END_TASK or len(fields) == len(entry.fields):
         raise error
-    task = events.parse_end_task(events.decode(fields))
+    task = events.parse_end_task(event_fields.decode(fields))
     return replace(task, status=events.Status.FAILURE, reason=f"its worker's answer is unusable: {error}")

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.engine.transition import FactKind, Transition
 from lfr.item_ids import is_item
 from lfr.store import keys
@@ -55,7 +55,7 @@ class WorkflowChanges:
             what = _WORKFLOW_CHANGES.get(entry.fields.get(b"kind", b""))
             if what is None or events.is_copy(entry.fields):
                 continue
-            workflow = events.peek_workflow(entry.fields)
+            workflow = event_fields.peek_workflow(entry.fields)
             if workflow and not is_item(workflow):
                 self._waiting.append((what, workflow))
 

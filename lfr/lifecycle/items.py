@@ -60,6 +60,7 @@ from lfr.store.workflows.items import (
 )
 from lfr.store.workflows.load import LoadedWorkflow, advance_workflows, load, watch_state
 from lfr.values.json import Json
+from lfr.values.times import format_timestamp
 from lfr.values.work import MAX_LOOKS, LookBudget, TooMuchWork
 
 _MAX_LOOKS: Final = 4 * MAX_LOOKS
@@ -117,7 +118,7 @@ class ItemsProcessor:
 
         def attempt() -> tuple[list[Command], None]:
             routes = self._route_cache.watch(connection)
-            at = events.timestamp(routes.now_ms / 1000)
+            at = format_timestamp(routes.now_ms / 1000)
             failure = {"workflow": id, "status": events.Status.FAILURE, "reason": reason, "retry": False}
             commands = [
                 append_command(keys.ENDS, events.END_TASK, at, {**failure, "name": EACH, "index": index})

@@ -20,6 +20,7 @@ from lfr.store.workflows.queries import load_step
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.checks import read_whole_number
 from lfr.values.json import ABSENT, Json
+from lfr.values.times import format_timestamp
 
 
 def complete_task(
@@ -92,7 +93,7 @@ def _send_end_task(store: Store, values: Mapping[str, Json], base: str) -> str:
     """Send an end-task event. For a wait: task, also send cancel-task, so that the wait role drops the wait;
     otherwise the wait would stay and claim the event that it waits for. Workers check what is in their queue,
     so that they do not begin the task."""
-    at = events.timestamp(time.time())
+    at = format_timestamp(time.time())
     commands = [append_command(keys.ENDS, events.END_TASK, at, values)]
     if base.startswith(WAIT_PREFIX):
         names = ("workflow", "name", "index", "attempt", "run")

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from lfr.engine.step_inputs import normalize_value
 from lfr.errors import BadInput, NotFound
-from lfr.events import ACTOR, ACTOR_REASON, OPERATOR_ACTION, actor_values, timestamp
+from lfr.events import ACTOR, ACTOR_REASON, OPERATOR_ACTION, actor_values
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.queues.backlog import read_queue
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import Entry, append_command, as_text, read_dead_letters, read_newest
 from lfr.store.waits.event_buffer import read_buffered_events
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
+from lfr.values.times import format_timestamp
 
 MAX_LIST_SIZE: Final = 500
 
@@ -44,7 +45,7 @@ def send_event(store: Store, kind: str, data: Mapping[str, Json] | None = None) 
         raise BadInput(f"the event's data may not have the field {min(reserved)}: lfr sets it")
     values |= actor_values(store.actor)
     with store.connect() as connection:
-        command = append_command(store.stream, kind, timestamp(time.time()), values)
+        command = append_command(store.stream, kind, format_timestamp(time.time()), values)
         [id] = connection.transact([command]) or [b""]  # no key is watched, so it has been appended
         return str(id.decode())
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lfr import events
 from lfr.errors import NotFound
 from lfr.notices.compose import compose_late, compose_missed, compose_role_gone, compose_stuck
 from lfr.notices.notice import Notice
@@ -17,7 +16,6 @@ from lfr.operations.explain.cause import CauseKind
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.history_state import HistoryState
 from lfr.operations.inspect.steps import describe_steps
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import require_flow
 from lfr.operations.select_workflows import Position, select_workflows
 from lfr.operations.status import load_status
@@ -32,7 +30,7 @@ from lfr.store.workflows.history import read_whole_history
 from lfr.store.workflows.queries import load_records
 from lfr.store.workflows.record import Record
 from lfr.values.json import Json
-from lfr.values.times import parse_timestamp
+from lfr.values.times import format_timestamp, iso_time, parse_timestamp
 
 _LATE_PAGE: Final = 500
 _STUCK_PAGE: Final = 50
@@ -190,7 +188,7 @@ def find_gone_roles(
     `last_alive` says when one was, in milliseconds since the epoch."""
     for role, alive_ms in last_alive.items():
         if rule.covers_role(role) and now_ms - alive_ms >= 1000 * rule.after_seconds:
-            since = events.timestamp(alive_ms / 1000)
+            since = format_timestamp(alive_ms / 1000)
             notice = compose_role_gone(rule, role, alive_ms, since, now_ms)
             yield Condition(rule, f"{role} {alive_ms}", notice)
 

@@ -10,7 +10,6 @@ from uuid import uuid4
 from lfr.errors import Conflict, NotFound
 from lfr.notices.compose import compose_test
 from lfr.notices.rules import Rule, Trigger
-from lfr.operations.inspect.summary import iso_time
 from lfr.store import keys
 from lfr.store.notices import (
     QueuedNotice,
@@ -25,6 +24,7 @@ from lfr.store.processes import read_heartbeats
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
 from lfr.store.totals import load_totals
 from lfr.values.checks import suggestion
+from lfr.values.times import iso_time
 
 _POLL_SECONDS: Final = 0.1
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 
-from lfr.events import OPERATOR_ACTION, actor_values, timestamp
+from lfr.events import OPERATOR_ACTION, actor_values
 from lfr.store.redis.connection import Command, Store
 from lfr.store.stream.entries import append_command
 from lfr.values.json import Json
+from lfr.values.times import format_timestamp
 
 
 def note_action(store: Store, action: str, **fields: Json) -> list[Command]:
@@ -19,4 +20,4 @@ def note_action(store: Store, action: str, **fields: Json) -> list[Command]:
     if store.actor is None:
         return []
     values = {"action": action, **fields, **actor_values(store.actor)}
-    return [append_command(store.stream, OPERATOR_ACTION, timestamp(time.time()), values)]
+    return [append_command(store.stream, OPERATOR_ACTION, format_timestamp(time.time()), values)]

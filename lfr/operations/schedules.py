@@ -12,7 +12,6 @@ from typing import Any, Final
 from lfr.errors import BadInput, Conflict, NotFound, WrongType
 from lfr.operations.decide_schedule import decide_until, start_of
 from lfr.operations.find_flow import load_stored_flow
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.operator_actions import note_action
 from lfr.operations.schedule_changes import new_schedule_commands
 from lfr.schedules.decide import MAX_RUNNING, Outcome, OutcomeKind, ScheduleState, is_due, pass_over
@@ -46,7 +45,7 @@ from lfr.store.schedules import (
 )
 from lfr.values.checks import suggestion
 from lfr.values.json import Json
-from lfr.values.times import parse_timestamp
+from lfr.values.times import iso_time, parse_timestamp
 
 PREVIEW: Final = 20
 """How many times to come `describe_schedule` names."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from lfr import events
 from lfr.operations.inspect.summary import describe_pause
 from lfr.operations.status_problems import find_problems
 from lfr.operations.traces.receiver import describe_receiver
@@ -24,6 +23,7 @@ from lfr.store.schedules import count_schedules, load_problems
 from lfr.store.statistics import read_statistics
 from lfr.store.stream.groups import role_of_group
 from lfr.store.traces import read_receiver
+from lfr.values.times import format_timestamp
 
 _PROCESS_KEYS: Final = ("name", "role", "host", "pid", "version", "since", "passes", "events")
 
@@ -205,7 +205,7 @@ def _describe_notices(recipients: Mapping[str, RecipientState]) -> dict[str, Any
             {
                 "recipient": name,
                 "queued": state.queued,
-                "since": events.timestamp(state.since_ms / 1000),
+                "since": format_timestamp(state.since_ms / 1000),
                 "reason": state.reason,
             }
             for name, state in recipients.items()
@@ -219,7 +219,7 @@ def _describe_unclaimed(workforce: Workforce, tasks: WaitingTasks) -> dict[str, 
     return {
         "task": tasks.base,
         "count": tasks.count,
-        "since": events.timestamp(tasks.oldest_ms / 1000),
+        "since": format_timestamp(tasks.oldest_ms / 1000),
         "waits": _seconds_since(workforce.now_ms, tasks.oldest_ms),
         "problem": None if missing is None else missing.message,
         "hint": None if missing is None else missing.hint,

@@ -16,7 +16,6 @@ from lfr.language.input_declarations import input_names
 from lfr.operations.decide_schedule import decide_until
 from lfr.operations.find_flow import load_stored_flow, parse_flow_data, parse_flow_reference, require_version
 from lfr.operations.flow_changes import describe_changes
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.operator_actions import note_action
 from lfr.operations.schedule_changes import schedule_changes, undecided_schedules
 from lfr.operations.start import StartedWorkflow, start_workflow
@@ -36,6 +35,7 @@ from lfr.store.workflows.flow_versions import (
 )
 from lfr.values.checks import suggestion
 from lfr.values.json import ABSENT, Json
+from lfr.values.times import iso_time
 
 
 class FlowSource(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.workers import WAIT_ROLES, explain_absence
 from lfr.step_options import CALL_PREFIX, EACH
 from lfr.store import keys
@@ -17,7 +16,7 @@ from lfr.store.queues.workforce import Workforce, read_workforce
 from lfr.store.redis.connection import Store
 from lfr.store.totals import DURATION_BOUNDS, DURATION_SUM, MAX_NAMES, OTHER, load_totals
 from lfr.tasks.catalogue import WAIT_PREFIX, find_built_in
-from lfr.values.times import format_span
+from lfr.values.times import format_span, iso_time
 
 _MAX_PROCESSES: Final = 20
 

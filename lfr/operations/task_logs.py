@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from lfr.errors import BadInput, NotFound
 from lfr.operations.inspect.evidence import describe_evidence
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Connection, Store
 from lfr.store.workflows.task_logs import LogChunk, read_attempts, read_log
 from lfr.task_log import LogLine
+from lfr.values.times import iso_time
 
 MAX_LINES: Final = 1000
 """About how many lines one page of a log has."""

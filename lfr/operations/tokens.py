@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.access import Access
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.operator_actions import note_action
 from lfr.store.api_tokens import (
     MAX_TOKENS,
@@ -22,7 +21,7 @@ from lfr.store.api_tokens import (
 from lfr.store.redis.connection import Command, Store, read_time_ms
 from lfr.store.redis.transaction import retry_until_committed
 from lfr.values.checks import suggestion
-from lfr.values.times import DURATION_FORMAT, parse_duration
+from lfr.values.times import DURATION_FORMAT, iso_time, parse_duration
 
 NAMED_ACCESS: Final = (Access.READ, Access.OPERATE, Access.ADMIN)
 

@@ -10,7 +10,7 @@ import math
 import time
 from typing import Final
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.errors import NotFound
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.workflow_ids import parse_workflow_id
@@ -59,4 +59,4 @@ def wait_for_end(store: Store, id: str, timeout_seconds: float | None) -> bool:
 
 
 def _tells_end(entry: Entry, id: str) -> bool:
-    return events.peek_kind(entry.fields) in _ENDS and events.peek_workflow(entry.fields) == id
+    return event_fields.peek_kind(entry.fields) in _ENDS and event_fields.peek_workflow(entry.fields) == id

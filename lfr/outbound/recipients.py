@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from lfr.config.settings import Settings
 from lfr.errors import BadSettings
-from lfr.events import timestamp
 from lfr.notices.notice import Notice
 from lfr.notices.rules import SETTING, Rule
 from lfr.outbound.delivery_failed import DeliveryFailed
@@ -14,6 +13,7 @@ from lfr.outbound.mail import MailServer
 from lfr.outbound.program import Commands
 from lfr.outbound.webhook import Webhooks
 from lfr.values.checks import suggestion
+from lfr.values.times import format_timestamp
 
 
 class Recipients:
@@ -37,7 +37,7 @@ class Recipients:
     def deliver(self, recipient: str, notice: Notice) -> None:
         """Deliver a notice. Takes up to half a minute. Raises DeliveryFailed."""
         kind, _, name = recipient.partition(":")
-        at = timestamp(notice.at_ms / 1000)
+        at = format_timestamp(notice.at_ms / 1000)
         if kind == "webhook" and self.webhooks.has(name):
             self.webhooks.post(name, notice, at)
         elif kind == "command" and self._commands.has(name):

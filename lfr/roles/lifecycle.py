@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from lfr import events
 from lfr.errors import Refused, TooLarge, Unreachable
 from lfr.lifecycle.batch_events import BatchEvents, classify_batch
 from lfr.lifecycle.change_counts import WorkflowChanges, count_task_ends
@@ -58,6 +57,7 @@ from lfr.store.workflows.load import (
     load,
     load_out_of_band_outputs,
 )
+from lfr.values.times import format_timestamp
 from lfr.values.work import MAX_LOOKS, LookBudget, TooMuchWork
 
 LOGGER = logging.getLogger(__name__)
@@ -253,7 +253,7 @@ class Lifecycle(Consumer):
         self, routes: Routes, batch_events: BatchEvents, resolved: ResolvedResults
     ) -> list[Command]:
         """Return the commands that store dead letters, and settle all events."""
-        at = events.timestamp(routes.now_ms / 1000)
+        at = format_timestamp(routes.now_ms / 1000)
         dead = [*batch_events.malformed, *resolved.orphans]
         dead_ids = {(entry.stream, entry.id) for entry, _ in dead}
         ends = batch_events.result_entries()

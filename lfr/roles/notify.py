@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.errors import BadSettings
 from lfr.notices.compose import compose_late, compose_state
 from lfr.notices.notice import Notice
@@ -133,10 +133,10 @@ def _has_ended_late(record: Record, rule: Rule) -> bool:
 
 def _parse_end(entry: Entry) -> Iterator[tuple[Trigger, str]]:
     """Yield what an event gives notice of, and the id of the workflow; nothing for another event."""
-    trigger = _TRIGGERS.get(events.peek_kind(entry.fields) or "")
+    trigger = _TRIGGERS.get(event_fields.peek_kind(entry.fields) or "")
     if trigger is None or events.is_copy(entry.fields):
         return
-    id = events.peek_workflow(entry.fields)
+    id = event_fields.peek_workflow(entry.fields)
     if id is not None and events.WORKFLOW_ID.fullmatch(id) and "/" not in id:
         yield trigger, id
 

@@ -22,8 +22,9 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.errors import CannotWrite
+from lfr.event_fields import Malformed, Values
 from lfr.host.journal import is_journal
 from lfr.host.rotated_file import RotatedFile
 from lfr.runtime.consumer import Consumer
@@ -129,10 +130,10 @@ class Receipts(Consumer):
 
     def _parse_bus_receipts(self, entries: Sequence[Entry]) -> list[_ParsedReceipt]:
         """Return the receipts among entries of the bus. A malformed one is none, but a dead letter."""
-        receipts = [entry for entry in entries if events.peek_kind(entry.fields) == events.RECEIPT]
+        receipts = [entry for entry in entries if event_fields.peek_kind(entry.fields) == events.RECEIPT]
         parsed: list[_ParsedReceipt] = []
         for entry, values in _decode_all(receipts):
-            with suppress(events.Malformed):
+            with suppress(Malformed):
                 receipt = events.parse_receipt(_checked(values))
                 if _ENTRY_ID.fullmatch(receipt.target):
                     joined = events.JoinedReceipt((receipt.target,), self.store.stream, receipt.action)
@@ -158,7 +159,7 @@ class Receipts(Consumer):
         ZADD, XACK)"""
         receipts: list[_ParsedReceipt] = []
         for entry, values in _decode_all(entries):
-            with suppress(events.Malformed):
+            with suppress(Malformed):
                 receipts.append((entry, events.parse_joined_receipt(_checked(values))))
         self._log(connection, receipts)
         receipt_ids = [entry.id for entry in entries]
@@ -196,13 +197,15 @@ class Receipts(Consumer):
             raise CannotWrite(f"cannot write the log of receipts: {error.strerror}") from None
 
 
-def _decode_all(entries: Sequence[Entry]) -> Iterable[tuple[Entry, events.Values | events.Malformed]]:
-    return zip(entries, events.decode_all([entry.fields for entry in entries]), strict=True)
+def _decode_all(
+    entries: Sequence[Entry],
+) -> Iterable[tuple[Entry, Values | Malformed]]:
+    return zip(entries, event_fields.decode_all([entry.fields for entry in entries]), strict=True)
 
 
-def _checked(values: events.Values | events.Malformed) -> events.Values:
+def _checked(values: Values | Malformed) -> Values:
     """Return the values of an event that was decoded. Raises Malformed."""
-    if isinstance(values, events.Malformed):
+    if isinstance(values, Malformed):
         raise values
     return values
 

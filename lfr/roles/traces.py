@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.errors import BadSettings
 from lfr.exporter.exports import Exports
 from lfr.outbound.span_receiver import SpanReceiver
@@ -76,9 +76,9 @@ class Traces(Consumer):
 
 def _parse_end(entry: Entry) -> Iterator[EndedWorkflow]:
     """Yield the workflow that has ended, if an event says so of one that is no child."""
-    if events.peek_kind(entry.fields) not in _ENDS or events.is_copy(entry.fields):
+    if event_fields.peek_kind(entry.fields) not in _ENDS or events.is_copy(entry.fields):
         return
-    id = events.peek_workflow(entry.fields)
+    id = event_fields.peek_workflow(entry.fields)
     if id is not None and events.WORKFLOW_ID.fullmatch(id) and "/" not in id:
         at_ms = parse_timestamp(entry.fields.get(b"at", b"").decode(errors="replace").strip('"'))
         yield EndedWorkflow(id, int(entry.id.partition("-")[0]) if at_ms is None else at_ms)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.engine.waits import UserEvent
+from lfr.event_fields import Malformed
 from lfr.runtime.consumer import Consumer
 from lfr.runtime.process import RoleContext, run_consumers
 from lfr.runtime.tasks import (
@@ -216,16 +217,16 @@ class WaitBatch:
 
     def add_event(self, entry: Entry) -> None:
         """Add an event that is no valid start-task. A malformed one is foreign: the lifecycle reports it."""
-        kind = events.peek_kind(entry.fields)
-        with suppress(events.Malformed):
+        kind = event_fields.peek_kind(entry.fields)
+        with suppress(Malformed):
             if kind == events.CANCEL_TASK:
-                values = events.decode(entry.fields)
+                values = event_fields.decode(entry.fields)
                 base = values.get(b"base")
                 if not isinstance(base, str) or base.startswith(WAIT_PREFIX):
                     self.cancels.append((entry.id, events.parse_cancel_task(values)))
                     return
             elif kind is not None and kind not in events.OWN_KINDS and is_unicode(kind):
-                self.user_events.append(UserEvent(entry.id, kind, events.decode_event(entry.fields)))
+                self.user_events.append(UserEvent(entry.id, kind, event_fields.decode_event(entry.fields)))
                 return
         self.foreign.append(entry.id)
 

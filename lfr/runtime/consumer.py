@@ -18,8 +18,9 @@ from uuid import uuid4
 
 from rqse import EventListener
 
-from lfr import events
+from lfr import event_fields
 from lfr.errors import LfrError, Refused, TooLarge, Unreachable, WrongServer, WrongType
+from lfr.event_fields import Malformed
 from lfr.runtime.claim_keeper import ClaimKeeper
 from lfr.runtime.claim_renewer import ClaimRenewer
 from lfr.runtime.pass_observer import PassObserver
@@ -52,6 +53,7 @@ from lfr.store.stream.groups import (
 from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize, split_by_bytes
 from lfr.store.totals import NewTotals
 from lfr.values.json import Json
+from lfr.values.times import format_timestamp
 
 LOGGER = logging.getLogger(__name__)
 
@@ -191,8 +193,8 @@ class Consumer(EventListener):
         Malformed events are acknowledged, and so are those for which `process` returns True."""
         for entry in batch:
             try:
-                event = events.decode_event(entry.fields)
-            except events.Malformed as error:
+                event = event_fields.decode_event(entry.fields)
+            except Malformed as error:
                 LOGGER.warning("event %s cannot be understood: %s", entry.id, error)
                 self.settle_later([entry])
                 continue
@@ -222,7 +224,7 @@ class Consumer(EventListener):
         only this group reads are deleted as well, see `settle_commands`."""
         if not entries:
             return
-        at = events.timestamp(time.time())
+        at = format_timestamp(time.time())
         for id in self.ids:
             own_ids = [entry.id for entry in entries if entry.stream == id.stream]
             if keys.has_one_group(id.stream):

@@ -18,13 +18,14 @@ from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
-from lfr import __version__, events
+from lfr import __version__
 from lfr.host.systemd import ServiceManager
 from lfr.runtime.consumer import LONGEST_BACKOFF_SECONDS, Consumer
 from lfr.store.processes import Process, heartbeat_commands, remove_process_commands
 from lfr.store.redis.connection import Command, Connection, read_time_ms
 from lfr.store.stream.groups import Group, read_groups
 from lfr.store.totals import DURATION_SUM, TotalsWriter
+from lfr.values.times import format_timestamp
 
 _INTERVAL_SECONDS: Final = 2.0
 
@@ -44,7 +45,7 @@ def this_process(name: str, claims: Mapping[str, Sequence[str]]) -> Process:
         host=host,
         pid=os.getpid(),
         version=__version__,
-        since=events.timestamp(time.time()),
+        since=format_timestamp(time.time()),
         claims=claims,
     )
 

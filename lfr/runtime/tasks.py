@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.errors import Refused, TooLarge, Unreachable
+from lfr.event_fields import Malformed
 from lfr.runtime.consumer import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store
@@ -19,6 +20,7 @@ from lfr.store.workflows.attempt_status import is_current
 from lfr.store.workflows.large_values import is_stored_as, load_large_values, store_output_commands
 from lfr.values.json import ABSENT, InvalidJson, Json, JsonText, decode_json, encode_json
 from lfr.values.pointers import Pointer
+from lfr.values.times import format_timestamp
 
 LOGGER = logging.getLogger(__name__)
 
@@ -56,15 +58,15 @@ def parse_tasks(
     candidates = [
         entry
         for entry in batch
-        if events.peek_kind(entry.fields) == events.START_TASK
+        if event_fields.peek_kind(entry.fields) == events.START_TASK
         and not events.is_copy(entry.fields)
-        and accepts(events.peek_base(entry.fields) or "")
+        and accepts(event_fields.peek_base(entry.fields) or "")
     ]
-    decoded = events.decode_all([entry.fields for entry in candidates])
+    decoded = event_fields.decode_all([entry.fields for entry in candidates])
     tasks: dict[str, events.StartTask] = {}
     for entry, values in zip(candidates, decoded, strict=True):
-        if not isinstance(values, events.Malformed):
-            with suppress(events.Malformed):
+        if not isinstance(values, Malformed):
+            with suppress(Malformed):
                 tasks[entry.id] = events.parse_start_task(values)
     return list(tasks.items()), [entry.id for entry in batch if entry.id not in tasks]
 
@@ -105,7 +107,7 @@ def complete_tasks_commands(
 ) -> list[Command]:
     """Return the commands that append the end-tasks and settle the start-tasks: those on the bus get receipts
     with this `action` and are acknowledged; for those in a queue, see `settle_commands`."""
-    at = events.timestamp(time.time())
+    at = format_timestamp(time.time())
     commands = [command for each in completions for command in completion_commands(each, at)]
     ids = [completion.id for completion in completions]
     if keys.has_one_group(consumer.stream):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from lfr.values.json import Json
@@ -88,3 +89,21 @@ def parse_timestamp(value: Json) -> int | None:
     except (ValueError, OverflowError):
         return None
     return ms if MIN_TIME_MS <= ms <= MAX_TIME_MS else None
+
+
+@lru_cache(maxsize=4)  # all events of one transaction have the same time
+def format_timestamp(at: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    seconds, microseconds = divmod(round(at * 1_000_000), 1_000_000)
+    return f"{_whole_second(seconds)}.{microseconds // 1000:03}+00:00"
+
+
+@lru_cache(maxsize=4)  # all that happens within a second has the same
+def _whole_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
+
+def iso_time(ms: int) -> str | None:
+    """Format milliseconds since the epoch in ISO 8601, UTC; None for 0. A time that ISO 8601 cannot express
+    becomes the nearest that it can."""
+    return format_timestamp(min(max(ms, MIN_TIME_MS), MAX_TIME_MS) / 1000) if ms else None

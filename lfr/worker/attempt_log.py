@@ -20,6 +20,7 @@ from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command
 from lfr.task_log import MAX_EVENT_BYTES, MAX_LINE, split_lines
 from lfr.values.json import Json, JsonText, encode_json
+from lfr.values.times import format_timestamp
 
 _LONG_SECONDS: Final = 1.0
 """From this duration on, an attempt leaves evidence even if it succeeds and has written nothing."""
@@ -139,7 +140,7 @@ class AttemptLog:
             return list(self._commands(ended=True))
 
     def _commands(self, *, ended: bool) -> Iterator[Command]:
-        at = events.timestamp(time.time())
+        at = format_timestamp(time.time())
         first = self._confirmed + 1
         for lines, next_number in self._pieces(first):
             values = {**self._identity(), "first": first, "lines": lines, **self._evidence(ended)}

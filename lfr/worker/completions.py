@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from lfr import events
 from lfr.errors import Refused, TooLarge, Unreachable
 from lfr.store.redis.connection import Command, Connection, Reply, transaction
 from lfr.store.stream.entries import ConsumerId, settle_commands
+from lfr.values.times import format_timestamp
 
 LOGGER = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class CompletionQueue:
         ids = [completion.id for completion in group]
         commands = [command for completion in group for command in completion.commands]
         if group:
-            at = events.timestamp(time.time())
+            at = format_timestamp(time.time())
             settle = settle_commands(self._consumer, ids, at, has_receipts=has_receipts)
             commands = transaction([*commands, *settle])
         try:

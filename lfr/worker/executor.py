@@ -44,6 +44,7 @@ from lfr.store.stream.groups import release_claims
 from lfr.store.stream.read_size import read_entries
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import ABSENT, Json
+from lfr.values.times import format_timestamp
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
 from lfr.worker.durations import measured
 from lfr.worker.failures import TaskFailed, failed_task_values
@@ -449,5 +450,5 @@ class TaskExecutor(Consumer):
         return self._commands(task, Completion(id, failed_task_values(task, error)))
 
     def _commands(self, task: events.StartTask, completion: Completion) -> list[Command]:
-        at = events.timestamp(time.time())
+        at = format_timestamp(time.time())
         return [*self._end_commands(task), *completion_commands(completion, at)]

@@ -14,13 +14,13 @@ from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.complete_task import complete_task
 from lfr.operations.events import send_event
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import delete_workflow, restart_workflow, skip_task, terminate_workflow
 from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.store.redis.connection import Command, Connection, Store
 from lfr.values.json import MAX_DEPTH, MAX_DOCUMENT_DEPTH, decode_json, encode_json
+from lfr.values.times import iso_time
 from tests.integration.conftest import Stepper, append, events_of
 from tests.support.waiting import eventually
 

@@ -15,7 +15,7 @@ LAYERS = (
     {"values"},
     {"guard", "step_options", "flow_inputs", "labels", "notices", "schedules"},
     {"flow", "config.settings"},
-    {"events", "task_log", "tasks"},
+    {"event_fields", "events", "task_log", "tasks"},
     {"language"},
     {"drawing", "engine"},
     {"store"},

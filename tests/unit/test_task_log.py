@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfr.events import Malformed
+from lfr.event_fields import Malformed
 from lfr.store.workflows.task_logs import LogChanges, LogLimits
 from lfr.task_log import (
     MAX_LINE,

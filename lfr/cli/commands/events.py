@@ -137,7 +137,7 @@ def _format_fields(fields: Mapping[str, str]) -> str:
 
 def _time(entry_id: str) -> str:
     """Return the time at which an entry was appended, which its id begins with."""
-    from lfr.operations.inspect.summary import iso_time
+    from lfr.values.times import iso_time
 
     return format_start(iso_time(StreamId.parse(entry_id).ms) or "")
 

@@ -170,9 +170,9 @@ def _result(
 
 
 def _as_of(plan: BulkPlan) -> str:
-    from lfr.events import timestamp
+    from lfr.values.times import format_timestamp
 
-    return timestamp(plan.as_of_ms / 1000)
+    return format_timestamp(plan.as_of_ms / 1000)
 
 
 def _name(ids: Sequence[str], total: int) -> str:

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Final
 
 from lfr.errors import BadInput
-from lfr.events import Malformed, cut_reason
+from lfr.event_fields import Malformed
+from lfr.events import cut_reason
 from lfr.flow import WORKFLOW_INPUT, Flow, FlowParts, StepKind, TooManyParts
 from lfr.guard import parse_guard
 from lfr.labels import parse_labels

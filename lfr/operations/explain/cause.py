@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lfr.operations.inspect.summary import iso_time
 from lfr.values.json import Json
-from lfr.values.times import format_span
+from lfr.values.times import format_span, iso_time
 
 
 class CauseKind(StrEnum):

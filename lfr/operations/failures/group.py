@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from lfr.errors import BadInput
 from lfr.operations.failures.failure import Failure, failure_of
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.select_workflows import Selection, select_workflows
 from lfr.operations.workflow_filter import TIME_WORDS, WorkflowFilter, parse_age_or_time
 from lfr.states import WorkflowState
@@ -18,6 +17,7 @@ from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.workflows.queries import load_range
 from lfr.store.workflows.record import Record
 from lfr.values.checks import mismatch
+from lfr.values.times import iso_time
 
 MAX_GROUPS: Final = 200
 """How many groups are counted; what failed by anything else is counted together."""

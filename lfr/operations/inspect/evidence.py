@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from lfr.operations.inspect.summary import iso_time
 from lfr.store.redis.connection import Connection
 from lfr.store.workflows.task_logs import AttemptKey, LoggedAttempt, read_attempts
+from lfr.values.times import iso_time
 
 _MAX_ATTEMPTS: Final = 100
 """Of how many attempts of a step the evidence is read: the latest."""

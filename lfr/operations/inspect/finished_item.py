@@ -17,7 +17,7 @@ from lfr.engine.transition import FactKind
 from lfr.flow import Flow
 from lfr.item_ids import ItemId, parse_item_id
 from lfr.operations.inspect.history_state import HistoryState
-from lfr.operations.inspect.summary import iso_time, summarize
+from lfr.operations.inspect.summary import summarize
 from lfr.operations.permitted_actions import describe_actions
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Connection
@@ -27,6 +27,7 @@ from lfr.store.workflows.items import load_item_counts, load_item_output
 from lfr.store.workflows.queries import load_flow, load_records, load_some_outputs
 from lfr.store.workflows.record import Record
 from lfr.values.json import Json
+from lfr.values.times import iso_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from typing import Any, Final, Self
 
 from lfr.actor import Actor
 from lfr.engine.transition import Fact, FactKind
-from lfr.operations.inspect.summary import describe_actor, describe_facts, iso_time
+from lfr.operations.inspect.summary import describe_actor, describe_facts
 from lfr.states import StepState
 from lfr.store.workflows.history import History, HistoryEntry
 from lfr.values.checks import FLAG, LIST, OBJECT, TEXT, Check, one_of, whole_number
 from lfr.values.json import Json
-from lfr.values.times import MAX_TIME_MS, parse_timestamp
+from lfr.values.times import MAX_TIME_MS, iso_time, parse_timestamp
 
 _MAX_CHANGES: Final = 20
 """How many changes by hand are described."""

@@ -17,13 +17,13 @@ from lfr.engine.transition import FactKind
 from lfr.errors import Conflict
 from lfr.flow import Flow, Step, StepKind
 from lfr.operations.inspect.history_state import HistoryState
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.inspect.workflow import require_flow, require_record
 from lfr.operations.workflow_ids import PREFIX, parse_workflow_id
 from lfr.states import StepState, WorkflowState
 from lfr.store.redis.connection import Store
 from lfr.store.workflows.history import History, read_whole_history
 from lfr.store.workflows.queries import load_records, read_ids_by_rank
+from lfr.values.times import iso_time
 
 MAX_STEPS: Final = 1000
 """Of how many steps a flow may be: a matrix of it has a million numbers."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lfr.operations.inspect.summary import iso_time
 from lfr.store.redis.connection import Connection
 from lfr.store.waits.registry import read_waits
 from lfr.store.workflows.attempt_timers import read_delayed_starts
+from lfr.values.times import iso_time
 
 
 def describe_waits(

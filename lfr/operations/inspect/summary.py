@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lfr import events
 from lfr.engine.pauses import Pause, Pauses
 from lfr.engine.transition import FactKind
 from lfr.item_ids import parse_item_id
 from lfr.states import WorkflowState
 from lfr.store.workflows.history import HistoryEntry
 from lfr.store.workflows.record import Record
-from lfr.values.times import MAX_TIME_MS, MIN_TIME_MS
+from lfr.values.times import iso_time
 
 
 def summarize(record: Record, pauses: Pauses) -> dict[str, Any]:
@@ -60,12 +59,6 @@ def describe_pause(pause: Pause) -> dict[str, Any]:
         "by": pause.actor or None,
         "deadlines": "stop" if pause.stops_deadlines else "run",
     }
-
-
-def iso_time(ms: int) -> str | None:
-    """Format milliseconds since the epoch in ISO 8601, UTC; None for 0. A time that ISO 8601 cannot express
-    becomes the nearest that it can."""
-    return events.timestamp(min(max(ms, MIN_TIME_MS), MAX_TIME_MS) / 1000) if ms else None
 
 
 def describe_facts(history: Iterable[HistoryEntry]) -> Iterator[dict[str, Any]]:

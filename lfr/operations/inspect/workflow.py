@@ -20,11 +20,7 @@ from lfr.operations.inspect.finished_item import (
 from lfr.operations.inspect.history_state import HistoryState, describe_history, summarize_removed
 from lfr.operations.inspect.step_waits import describe_waits
 from lfr.operations.inspect.steps import add_calls, add_items, describe_steps
-from lfr.operations.inspect.summary import (
-    describe_pause,
-    iso_time,
-    summarize,
-)
+from lfr.operations.inspect.summary import describe_pause, summarize
 from lfr.operations.inspect.values import add_step_values, add_workflow_values
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.permitted_actions import describe_actions, describe_step_actions
@@ -50,7 +46,7 @@ from lfr.store.workflows.sizes import measure_workflows
 from lfr.store.workflows.workflow_deadlines import read_workflow_deadline
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.json import Json
-from lfr.values.times import parse_timestamp
+from lfr.values.times import iso_time, parse_timestamp
 
 _MAX_WORDS: Final = 5
 _MAX_WORD_LENGTH: Final = 40

@@ -7,10 +7,10 @@ import time
 from typing import Any, Final
 
 from lfr.errors import Conflict
-from lfr.operations.inspect.summary import iso_time
 from lfr.store.processes import read_heartbeats
 from lfr.store.redis.connection import Store
 from lfr.store.traces import ReceiverState, cancel_test, make_test, queue_commands, read_test_result
+from lfr.values.times import iso_time
 
 _POLL_SECONDS: Final = 0.1
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from lfr.flow import Flow
 from lfr.item_ids import root_workflow
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.waits.wait_groups import DUE_KINDS, OF_WORKFLOWS, WaitGroup, WaitKind
 from lfr.operations.workers import task_of
 from lfr.operations.workflow_filter import WorkflowFilter
@@ -22,6 +21,7 @@ from lfr.store.workflows.start_events import parse_deadline
 from lfr.tasks.wait_spec import Wait
 from lfr.values.json import encode_json
 from lfr.values.stream_id import StreamId
+from lfr.values.times import iso_time
 
 _MAX_EXAMINED: Final = 10_000
 """How many waits one page looks at, if a filter leaves out most."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from lfr.operations.inspect.summary import iso_time
 from lfr.store import keys
 from lfr.store.redis.connection import Connection
 from lfr.store.waits.listing import Extent, read_event_kinds, read_extents, read_latch_names
+from lfr.values.times import iso_time
 
 _MAX_NAMES: Final = 1000
 """How many events and how many latches have groups of their own."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lfr import events
+from lfr import event_fields, events
+from lfr.event_fields import Malformed
 from lfr.step_options import is_for_lifecycles
 from lfr.store import keys
 from lfr.store.queues.claims import covers, new_version_command
@@ -35,6 +36,7 @@ from lfr.store.stream.read_size import MAX_READ_BYTES, ReadSize
 from lfr.store.workflows.attempt_status import are_current
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.stream_id import StreamId
+from lfr.values.times import format_timestamp
 
 _CHUNK = 200
 """How many tasks are moved in one transaction."""
@@ -203,7 +205,7 @@ def _sort_queue(connection: Connection, route_cache: RouteCache, group: str) -> 
         current = are_current(connection, [task for _, task in tasks], ids)
         moving = [each for each, is_current in zip(tasks, current, strict=True) if is_current]
         over_ids = [entry.id for (entry, _), is_current in zip(tasks, current, strict=True) if not is_current]
-        at = events.timestamp(routes.now_ms / 1000)
+        at = format_timestamp(routes.now_ms / 1000)
         commands = settle_commands(queue, over_ids, at, has_receipts=routes.has_receipts)
         if not moving:
             return commands or None, (last, 0)
@@ -316,7 +318,7 @@ def _read_present(connection: Connection, bus: str, entries: Mapping[str, Entry]
 
 
 def _is_stray(entry: Entry) -> bool:
-    if events.peek_kind(entry.fields) != events.START_TASK or events.CLAIMED.encode() in entry.fields:
+    if event_fields.peek_kind(entry.fields) != events.START_TASK or events.CLAIMED.encode() in entry.fields:
         return False
     task = _parse_start(entry)
     return task is not None and not is_for_lifecycles(task.base) and not task.base.startswith(WAIT_PREFIX)
@@ -325,11 +327,11 @@ def _is_stray(entry: Entry) -> bool:
 def _parse_start(entry: Entry) -> events.StartTask | None:
     """Return the start-task of an entry without its input and parameters, or None if it is none."""
     head = {name: value for name, value in entry.fields.items() if name not in (b"input", b"parameters")}
-    if events.peek_kind(head) != events.START_TASK:
+    if event_fields.peek_kind(head) != events.START_TASK:
         return None
     try:
-        return events.parse_start_task(events.decode(head))
-    except events.Malformed:
+        return events.parse_start_task(event_fields.decode(head))
+    except Malformed:
         return None
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.engine.pauses import Pauses
 from lfr.item_ids import is_item
 from lfr.step_options import is_for_lifecycles
@@ -31,6 +31,7 @@ from lfr.store.stream.entries import Entry, append_command, flatten_pairs, parse
 from lfr.tasks.catalogue import REQUEST_PREFIX, WAIT_PREFIX
 from lfr.trace_context import TraceContext, trace_of
 from lfr.values.json import Json, encode_json
+from lfr.values.times import format_timestamp
 
 OWN_GROUPS: Final = frozenset({"lifecycle", "wait", "starting", "notify", "traces", "__receipt__"})
 """The groups in which roles of lfr read the bus."""
@@ -87,7 +88,7 @@ class Routes:
         index it if nobody has claimed the task. They delete an out-of-band output that another attempt has
         left, if the task is one that may have such an output. (DEL; XADD; ZADD, SADD)"""
         base = str(fields["base"])
-        event = events.encode(events.START_TASK, events.timestamp(self.now_ms / 1000), fields)
+        event = event_fields.encode(events.START_TASK, format_timestamp(self.now_ms / 1000), fields)
         if is_for_lifecycles(base):
             copy = [("XADD", self.bus, "*", *event, events.COPY_OF, _NULL)] if self.has_listeners else []
             return [("XADD", keys.ENDS, "*", *event), *copy]

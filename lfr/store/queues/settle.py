@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lfr import events
 from lfr.store import keys
 from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
@@ -16,6 +15,7 @@ from lfr.store.stream.entries import (
     receipt_commands,
     settle_commands,
 )
+from lfr.values.times import format_timestamp
 
 
 def processed_commands(
@@ -29,7 +29,7 @@ def processed_commands(
     """
     if not entries:
         return []
-    at = events.timestamp(routes.now_ms / 1000)
+    at = format_timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
     for consumer in consumers:
         ids = [entry.id for entry in entries if entry.stream == consumer.stream]

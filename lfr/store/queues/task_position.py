@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from lfr import events
+from lfr import event_fields, events
+from lfr.event_fields import Malformed
 from lfr.store import keys
 from lfr.store.queues.routes import OWN_GROUPS
 from lfr.store.redis.connection import Connection
@@ -122,10 +123,10 @@ def count_in_work(connection: Connection, groups: Sequence[str]) -> dict[str, in
 
 def _attempt_of(entry: Entry, kind: str) -> tuple[str, int, int] | None:
     """Return workflow, index and attempt of an event of this kind; None for any other."""
-    if events.peek_kind(entry.fields) != kind:
+    if event_fields.peek_kind(entry.fields) != kind:
         return None
-    with suppress(events.Malformed):
-        values = events.decode(events.without_large_values(entry.fields))
+    with suppress(Malformed):
+        values = event_fields.decode(event_fields.without_large_values(entry.fields))
         workflow, index, attempt = (values.get(name) for name in (b"workflow", b"index", b"attempt"))
         if isinstance(workflow, str) and isinstance(index, int) and isinstance(attempt, int | None):
             return workflow, index, 1 if attempt is None else attempt

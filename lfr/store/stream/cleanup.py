@@ -21,7 +21,8 @@ from contextlib import suppress
 from itertools import takewhile
 from typing import NamedTuple
 
-from lfr import events
+from lfr import event_fields, events
+from lfr.event_fields import Malformed
 from lfr.store import keys
 from lfr.store.queues.routes import OWN_GROUPS
 from lfr.store.redis.connection import TIME, Command, Connection, parse_time_ms, read_time_ms
@@ -84,7 +85,7 @@ def queue_old_entries(connection: Connection, stream: str, after: str, retain_ms
     size.note_entries([*entries, *later_entries])
     if not entries:
         entries = [*takewhile(lambda each: _written_ms(each, now_ms) <= newest_ms, later_entries)]
-    kinds = {entry.id: events.peek_kind(entry.fields) for entry in entries}
+    kinds = {entry.id: event_fields.peek_kind(entry.fields) for entry in entries}
     ids = [id for id, kind in kinds.items() if kind is not None and kind not in events.OWN_KINDS]
     ids += _find_obsolete_tasks(connection, entries)
     if ids:
@@ -113,9 +114,9 @@ def _find_obsolete_tasks(connection: Connection, entries: Sequence[Entry]) -> li
     """Return the ids of the start-task entries whose attempt is not current. (HGET)"""
     tasks: dict[str, events.StartTask] = {}
     for entry in entries:
-        if events.peek_kind(entry.fields) == events.START_TASK:
-            with suppress(events.Malformed):  # the lifecycle copies it to the dead letters
-                values = events.decode(events.without_large_values(entry.fields))
+        if event_fields.peek_kind(entry.fields) == events.START_TASK:
+            with suppress(Malformed):  # the lifecycle copies it to the dead letters
+                values = event_fields.decode(event_fields.without_large_values(entry.fields))
                 tasks[entry.id] = events.parse_start_task(values)
     current = are_current(connection, list(tasks.values()), list(tasks))
     return [id for id, is_current in zip(tasks, current, strict=True) if not is_current]
@@ -242,7 +243,7 @@ def delete_old_receipts(connection: Connection, bus: str, after_ms: int) -> None
         return
     commands: list[Command] = []
     for entry in old:
-        with suppress(events.Malformed):
-            receipt = events.parse_joined_receipt(events.decode(entry.fields))
+        with suppress(Malformed):
+            receipt = events.parse_joined_receipt(event_fields.decode(entry.fields))
             commands += clear_commands(bus, receipt)
     connection.transact([*commands, ("XDEL", keys.RECEIPTS, *(entry.id for entry in old))])

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import redis
 
-from lfr import events
+from lfr import event_fields, events
+from lfr.event_fields import Fields
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
     """An entry of a stream: its id, its fields as Redis stores them, and the key of its stream."""
 
     id: str
-    fields: events.Fields
+    fields: Fields
     stream: str = ""
 
 
@@ -91,8 +92,8 @@ def as_text(entry: Entry) -> dict[str, str]:
 
 
 def append_command(stream: str, kind: str, at: str, values: Mapping[str, Json]) -> Command:
-    """Return the command that appends an event: kind, `at` (of `events.timestamp`), and values. (XADD)"""
-    return ("XADD", stream, "*", *events.encode(kind, at, values))
+    """Return the command that appends an event: kind, `at` (of `format_timestamp`), and values. (XADD)"""
+    return ("XADD", stream, "*", *event_fields.encode(kind, at, values))
 
 
 def read_command(consumers: Sequence[ConsumerId], *, count: int, block_ms: int) -> Command:

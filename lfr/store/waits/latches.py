@@ -29,6 +29,7 @@ from lfr.store.waits.registry import add_wait_commands, end_task_commands, end_w
 from lfr.store.waits.start import processed_commands, watch_start_tasks
 from lfr.tasks.wait_spec import LatchRequest
 from lfr.values.stream_id import StreamId
+from lfr.values.times import format_timestamp
 
 PAGE_SIZE = 500
 """How many countdowns are completed in one transaction."""
@@ -167,7 +168,7 @@ def open_latch_commands(stream: str, latch: Latch, tag: str, now_ms: int) -> lis
         commands.append(("RENAME", keys.latch_waiters(latch.name), keys.opened_countdowns(tag)))
         commands.append(("SADD", keys.OPENED_TAGS, tag))
     values = {"latch": latch.key, "name": latch.name}
-    return [*commands, append_command(stream, events.LATCH_ZERO, events.timestamp(now_ms / 1000), values)]
+    return [*commands, append_command(stream, events.LATCH_ZERO, format_timestamp(now_ms / 1000), values)]
 
 
 def complete_opened_countdowns(connection: Connection, now_ms: int) -> bool:

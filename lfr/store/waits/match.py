@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.engine.waits import (
     Matches,
     StartsRequest,
@@ -40,6 +40,7 @@ from lfr.tasks.match_keys import FieldSet, match_keys
 from lfr.tasks.wait_spec import Wait
 from lfr.values.json import Json, encode_json
 from lfr.values.stream_id import StreamId
+from lfr.values.times import format_timestamp
 
 BATCH_PAGE_SIZE = 8
 """How many waits of a match key are loaded for each of several events that share a transaction."""
@@ -293,7 +294,7 @@ def _load_starts(connection: Connection, stream: str, request: StartsRequest, st
 
 def _is_start_of(workflow: str, entry: Entry) -> bool:
     is_about_workflow = entry.fields.get(b"workflow") == encode_json(workflow).encode()
-    return is_about_workflow and events.peek_kind(entry.fields) == events.START_WORKFLOW
+    return is_about_workflow and event_fields.peek_kind(entry.fields) == events.START_WORKFLOW
 
 
 def _match_commands(
@@ -305,7 +306,7 @@ def _match_commands(
 ) -> list[Command]:
     """Return the commands that append end-tasks and receipts, and write the buffer. `field_sets`: by kind."""
     commands = end_task_commands([match.end_task_values() for match in matches.matches], now_ms)
-    at = events.timestamp(now_ms / 1000)
+    at = format_timestamp(now_ms / 1000)
     commands += [
         append_command(stream, events.RECEIPT, at, events.receipt_values(id)) for id in matches.receipts
     ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from lfr import events
+from lfr import event_fields, events
 from lfr.engine.waits import UserEvent, pattern_of
 from lfr.store.redis.connection import Connection
 from lfr.store.stream.entries import ConsumerId
@@ -109,7 +109,7 @@ class EventOrder:
         unknown = [each.id for each in pending if each.id not in self._kinds]
         self._kinds |= dict.fromkeys(unknown)
         for entry in read_entries(connection, self._consumer.stream, unknown):
-            kind = events.peek_kind(entry.fields)
+            kind = event_fields.peek_kind(entry.fields)
             self._kinds[entry.id] = None if kind in events.OWN_KINDS else kind
         oldest: dict[str, StreamId] = {}
         for each in pending:  # in the order of the stream

@@ -20,6 +20,7 @@ from lfr.store.stream.entries import append_command
 from lfr.tasks.wait_spec import Wait, decode_wait, encode_wait
 from lfr.values.json import Json
 from lfr.values.stream_id import StreamId
+from lfr.values.times import format_timestamp
 
 _CANCELLED: Final = b"cancelled "
 
@@ -126,5 +127,5 @@ def end_wait_commands(waits: Sequence[Wait], now_ms: int) -> list[Command]:
 
 def end_task_commands(end_tasks: Sequence[Mapping[str, Json]], now_ms: int) -> list[Command]:
     """Return the commands that append end-task events with these values. (XADD)"""
-    at = events.timestamp(now_ms / 1000)
+    at = format_timestamp(now_ms / 1000)
     return [append_command(keys.ENDS, events.END_TASK, at, values) for values in end_tasks]

@@ -26,6 +26,7 @@ from lfr.store.waits.registry import (
 )
 from lfr.store.workflows.attempt_status import is_of_run, runs
 from lfr.tasks.wait_spec import LatchRequest, Wait
+from lfr.values.times import format_timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +114,4 @@ def processed_commands(
 ) -> list[Command]:
     """Return the commands that append receipts for these start-tasks and acknowledge them. (XADD, XACK)"""
     actions = {each.entry_id: "processed" for each in tasks}
-    return receipt_commands(consumer, actions, events.timestamp(now_ms / 1000))
+    return receipt_commands(consumer, actions, format_timestamp(now_ms / 1000))

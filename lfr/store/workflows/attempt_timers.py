@@ -26,6 +26,7 @@ from lfr.store.workflows.large_values import with_whole_input
 from lfr.store.workflows.standing_deadlines import find_standing, put_aside
 from lfr.store.workflows.start_events import parse_deadline, parse_delayed_start, start_task_commands
 from lfr.store.workflows.workflow_timeouts import fire_workflow_deadlines
+from lfr.values.times import format_timestamp
 
 _MAX_WAIT_SECONDS: Final = 1.0
 """How long to wait at most before the timers are read again: other processes set timers, too."""
@@ -93,7 +94,7 @@ def _fire_deadlines(connection: Connection, route_cache: RouteCache, now_ms: int
         return
     routes = route_cache.watch(connection)
     bases: list[str] = []
-    at = events.timestamp(now_ms / 1000)
+    at = format_timestamp(now_ms / 1000)
     standing = find_standing(connection, routes.pauses, [member.split(" ")[0] for member in members])
     aside = [member for member in members if member.split(" ")[0] in standing]
     commands = put_aside(connection, keys.DEADLINES, aside)

@@ -69,6 +69,7 @@ from lfr.values.json import (
     Json,
     JsonTexts,
 )
+from lfr.values.times import format_timestamp
 
 Change = TypeVar("Change")
 
@@ -199,7 +200,7 @@ def create_workflow_commands(
     commands += _step_commands(workflow, flow, [first], is_new=True)
     commands.append(history_command(workflow, now_ms, [(first.facts, first.reason, first.actor)]))
     if not is_item(workflow):
-        at = events.timestamp(now_ms / 1000)
+        at = format_timestamp(now_ms / 1000)
         start = {"workflow": workflow, **events.actor_values(first.actor)}
         commands.append(note_stream_command(routes.bus))
         commands.append(routes.bus_command(events.START_WORKFLOW, at, start))
@@ -309,7 +310,7 @@ def _event_commands(
     large_values: LargeValues,
     trace: TraceContext | None,
 ) -> list[Command]:
-    at = events.timestamp(routes.now_ms / 1000)
+    at = format_timestamp(routes.now_ms / 1000)
     commands: list[Command] = []
     for transition in transitions:
         commands += _over_commands(routes, id, run, transition)

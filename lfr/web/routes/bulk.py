@@ -7,12 +7,12 @@ from typing import Any, Final
 from lfr.errors import BadInput, Conflict
 from lfr.operations.access import Access
 from lfr.operations.bulk import BulkAction, BulkPlan, count_bulk, plan_bulk, run_bulk_slice
-from lfr.operations.inspect.summary import iso_time
 from lfr.operations.list_workflows import format_cursor, parse_cursor
 from lfr.operations.prune import WriteArchive
 from lfr.outbound.archive_objects import archive_writer
 from lfr.outbound.object_store import parse_object_uri
 from lfr.values.checks import mismatch, read_whole_number
+from lfr.values.times import iso_time
 from lfr.web.auth import require
 from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response

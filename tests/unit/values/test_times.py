@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfr.cli.ui.format_values import format_date_time
-from lfr.operations.inspect.summary import iso_time
 from lfr.values.json import Json
-from lfr.values.times import format_duration, format_span, parse_duration, parse_timestamp
+from lfr.values.times import format_duration, format_span, iso_time, parse_duration, parse_timestamp
 
 
 @pytest.mark.parametrize(
