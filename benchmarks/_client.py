@@ -23,6 +23,7 @@ from lfr import Client
 
 CHAIN = " -> ".join(["task"] * 10)
 LONG_CHAIN = " -> ".join(["task"] * 20)
+BULK = 100
 POLL_SECONDS = 0.005
 LONGEST_SECONDS = 600.0
 
@@ -36,10 +37,17 @@ def main() -> None:
     def run(flow_text: str) -> None:
         lfr.wait(lfr.run(flow_text))
 
+    def start_chains(number: int) -> None:
+        if hasattr(lfr, "run_many"):
+            lfr.run_many(CHAIN, [None] * number)
+        else:  # of an older file
+            for _ in range(number):
+                lfr.run(CHAIN)
+
     def throughput(number: int) -> None:
         target = int(server.zcard("workflows:state:FINISHED")) + number
-        for _ in range(number):
-            lfr.run(CHAIN)
+        for start in range(0, number, BULK):
+            start_chains(min(BULK, number - start))
         deadline = time.monotonic() + LONGEST_SECONDS
         while server.zcard("workflows:state:FINISHED") < target:
             if server.zcard("workflows:state:FAILED") or time.monotonic() > deadline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -44,14 +45,14 @@ from lfr.operations.schedules import (
     resume_schedule,
     trigger_schedule,
 )
-from lfr.operations.start import start_workflow
+from lfr.operations.start import start_workflows
 from lfr.operations.status import load_status
 from lfr.operations.stored_flows import (
     FlowSource,
     apply_flows,
     describe_flow,
     list_flows,
-    start_stored_flow,
+    start_stored_flows,
 )
 from lfr.operations.task_list import list_tasks
 from lfr.operations.task_logs import follow_task_log, read_whole_task_log
@@ -68,6 +69,37 @@ Descriptions: TypeAlias = list[dict[str, Any]]
 """A list of plain data, each as JSON shows it."""
 
 _ADDRESS_PARTS: Final = frozenset({"host", "port", "username", "password"})
+
+
+def _starter(
+    flow_text: str | None,
+    flow: str | None,
+    inputs: Sequence[Json],
+    workflow_ids: Sequence[str] | None,
+    base: Base,
+    name: str,
+    labels: Mapping[str, str | int] | None,
+    traceparent: str,
+) -> Callable[[Store], list[str]]:
+    """Return the operation that starts a workflow for each input and returns their ids. Raises BadInput."""
+    values = [ABSENT if input is None else input for input in inputs]
+    own_labels = None if labels is None else dict(labels)
+    if flow is not None:
+        if flow_text is not None or base is not None or name:
+            raise BadInput("a stored flow goes with neither flow_text nor base nor name")
+        start = partial(start_stored_flows, reference=flow)
+    elif flow_text is not None:
+        start = partial(start_workflows, text=flow_text, base=absolute_base(base), name=name)
+    else:
+        raise BadInput("run needs flow_text, or flow, the name of a stored flow")
+
+    def operation(store: Store) -> list[str]:
+        started = start(
+            store, inputs=values, workflow_ids=workflow_ids, labels=own_labels, traceparent=traceparent
+        )
+        return [workflow.id for workflow in started]
+
+    return operation
 
 
 def _stops_deadlines(deadlines: str) -> bool:
@@ -138,37 +170,30 @@ class Client:
         FlowError, BadInput, NotFound for `flow`, Conflict if `workflow_id` exists with another flow or input,
         NoMemory (`limits.memory`), Unreachable, Refused.
         """
-        start_input = ABSENT if input is None else input
-        own_labels = None if labels is None else dict(labels)
-        if flow is not None:
-            if flow_text is not None or base is not None or name:
-                raise BadInput("a stored flow goes with neither flow_text nor base nor name")
-            return self._change(
-                lambda store: (
-                    start_stored_flow(
-                        *(store, flow, start_input, workflow_id),
-                        labels=own_labels,
-                        traceparent=traceparent,
-                    ).id
-                )
-            )
-        if flow_text is None:
-            raise BadInput("run needs flow_text, or flow, the name of a stored flow")
-        base = absolute_base(base)
-        return self._change(
-            lambda store: (
-                start_workflow(
-                    store,
-                    flow_text,
-                    start_input,
-                    workflow_id,
-                    base=base,
-                    name=name,
-                    labels=own_labels,
-                    traceparent=traceparent,
-                ).id
-            )
-        )
+        ids = None if workflow_id is None else [workflow_id]
+        start = _starter(flow_text, flow, [input], ids, base, name, labels, traceparent)
+        return self._change(lambda store: start(store)[0])
+
+    def run_many(
+        self,
+        flow_text: str | None = None,
+        inputs: Iterable[Json] = (),
+        workflow_ids: Iterable[str] | None = None,
+        *,
+        flow: str | None = None,
+        base: Base = None,
+        name: str = "",
+        labels: Mapping[str, str | int] | None = None,
+        traceparent: str = "",
+    ) -> Sequence[str]:
+        """Start a workflow of one flow for each input, as `run` does, and return their ids in the order of
+        the inputs. Many start in one transaction, which takes a fraction of the time of as many `run`.
+
+        Nothing starts if one input or id is wrong. If it is interrupted, some have started: with
+        `workflow_ids`, the same call starts only what is missing. Raises as `run`.
+        """
+        ids = None if workflow_ids is None else list(workflow_ids)
+        return self._change(_starter(flow_text, flow, list(inputs), ids, base, name, labels, traceparent))
 
     def apply_flows(
         self, flow_texts: Iterable[str], *, base: Base = None, prune: bool = False, dry_run: bool = False

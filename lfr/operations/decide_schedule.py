@@ -15,10 +15,11 @@ from lfr.flow_inputs import complete_input
 from lfr.labels import merge_labels
 from lfr.operations.find_flow import load_stored_flow
 from lfr.operations.intervene import terminate_workflow
-from lfr.operations.start import WorkflowStart
+from lfr.operations.start import WorkflowStart, watch_starts
 from lfr.schedules.decide import Decision, Outcome, OutcomeKind, decide, refuse
 from lfr.schedules.spec import BadSchedule, Schedule
 from lfr.schedules.start_ids import start_id
+from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.schedules import (
@@ -140,7 +141,8 @@ def _start_commands(
     started, note the reason in `refusals` and raise ReadAgain."""
     try:
         start = start_of(store, connection, stored, schedule, time_ms)
-        return start.commands(connection, may_exist=True) or []
+        [commands] = watch_starts(connection, RouteCache(store), [start], may_exist=True)
+        return commands or []
     except (Unreachable, Refused):
         raise
     except LfrError as error:

@@ -14,6 +14,7 @@ from lfr.operations.decide_schedule import decide_until, start_of
 from lfr.operations.find_flow import load_stored_flow
 from lfr.operations.operator_actions import note_action
 from lfr.operations.schedule_changes import new_schedule_commands
+from lfr.operations.start import watch_starts
 from lfr.schedules.decide import MAX_RUNNING, Outcome, OutcomeKind, ScheduleState, is_due, pass_over
 from lfr.schedules.occurrences import CronTiming, load_zone
 from lfr.schedules.spec import (
@@ -26,6 +27,7 @@ from lfr.schedules.spec import (
 )
 from lfr.schedules.start_ids import start_id
 from lfr.store import keys
+from lfr.store.queues.routes import RouteCache
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
 from lfr.store.schedules import (
@@ -232,7 +234,7 @@ def _start_by_hand(store: Store, name: str, time_ms: int | None, kind: OutcomeKi
                 id = start_id(name, start_ms)
                 try:
                     start = start_of(store, connection, schedule, schedule.parse(), start_ms)
-                    commands = start.commands(connection, may_exist=True)
+                    [commands] = watch_starts(connection, RouteCache(store), [start], may_exist=True)
                 except WrongType:
                     raise
                 except Conflict:

@@ -18,7 +18,7 @@ from lfr.operations.find_flow import load_stored_flow, parse_flow_data, parse_fl
 from lfr.operations.flow_changes import describe_changes
 from lfr.operations.operator_actions import note_action
 from lfr.operations.schedule_changes import schedule_changes, undecided_schedules
-from lfr.operations.start import StartedWorkflow, start_workflow
+from lfr.operations.start import StartedWorkflow, start_workflows
 from lfr.schedules.spec import declared_schedule
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
 from lfr.store.redis.transaction import ReadAgain, retry_until_committed
@@ -192,13 +192,29 @@ def start_stored_flow(
 ) -> StartedWorkflow:
     """Start a workflow of a stored flow, `NAME` (its latest version) or `NAME@VERSION`. The workflow keeps
     this version. Raises BadInput, NotFound, and as `start_workflow`."""
+    ids = None if workflow_id is None else [workflow_id]
+    [started] = start_stored_flows(store, reference, [input], ids, labels=labels, traceparent=traceparent)
+    return started
+
+
+def start_stored_flows(
+    store: Store,
+    reference: str,
+    inputs: Sequence[Json],
+    workflow_ids: Sequence[str] | None = None,
+    *,
+    labels: Json = None,
+    traceparent: str = "",
+) -> list[StartedWorkflow]:
+    """Start a workflow of a stored flow for each input, as `start_workflows` does. Raises BadInput, NotFound,
+    and as `start_workflows`."""
     with store.connect() as connection:
         stored = load_stored_flow(connection, reference)
-    return start_workflow(
+    return start_workflows(
         store,
         stored.text,
-        input,
-        workflow_id,
+        inputs,
+        workflow_ids,
         flow=stored.flow,
         version=stored.version.number,
         labels=labels,

@@ -58,6 +58,25 @@ def test_run_prints_the_id_alone(redis_url: str, flow: str) -> None:
     assert id.removeprefix("workflow:") in lfr("inspect", id.removeprefix("workflow:"), url=redis_url).stdout
 
 
+def test_a_workflow_starts_for_each_line_of_a_file(redis_url: str, flow: str, tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs.jsonl"
+    inputs.write_text('{"n": 1}\n\n{"n": 2}\n')
+    done = lfr("run", flow, "--inputs", str(inputs), "--workflow-id", "day", url=redis_url)
+    assert done.stdout == "workflow:day-1\nworkflow:day-2\n"
+    assert json.loads(lfr("inspect", "day-2", "--json", url=redis_url).stdout)["input"] == {"n": 2}
+    again = lfr("run", flow, "--inputs", str(inputs), "--workflow-id", "day", "--json", url=redis_url)
+    assert "lfr: 2 of 2 had been started before\n" in again.stderr
+    assert [each["is_new"] for each in json.loads(again.stdout)] == [False, False]
+    inputs.write_text('{"n": 1}\n{"n": \n')
+    wrong = lfr("run", flow, "--inputs", str(inputs), url=redis_url)
+    assert (wrong.returncode, wrong.stdout) == (65, "")
+    assert f"{inputs}:2" in wrong.stderr
+    inputs.write_text("\n")
+    assert "there is no input in it" in lfr("run", flow, "--inputs", str(inputs), url=redis_url).stderr
+    for words in (["--input", "{}"], ["--wait"], ["--local"]):
+        assert lfr("run", flow, "--inputs", str(inputs), *words, url=redis_url).returncode == 64
+
+
 def test_flows_are_stored_and_started_by_name(redis_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "flows"
     (folder / "shop").mkdir(parents=True)

@@ -47,7 +47,7 @@ MUTATIONS: Final = (
     Mutation(
         "start without WATCH",
         "lfr/store/workflows/load.py",
-        'pipeline.add("WATCH", keys.CLAIMS_VERSION, id, keys.flow(digest))',
+        'pipeline.add("WATCH", keys.CLAIMS_VERSION, *ids, keys.flow(digest))',
         'pipeline.add("PING")',
         _tests("test_start.py", "test_queues.py"),
     ),

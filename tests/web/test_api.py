@@ -252,6 +252,41 @@ def test_a_flow_as_text_or_as_a_form(call: Caller) -> None:
     assert call("GET", f"/workflows/{reply.json['workflow']}").json["input"] == {"é": 1}
 
 
+def test_many_workflows_start_with_one_request(call: Caller) -> None:
+    body: dict[str, Any] = {"workflow": "a", "inputs": [{"n": 1}, {"n": 2}], "labels": {"tenant": 7}}
+    reply = call("POST", "/workflows/start/many", body)
+    assert reply.status == 201
+    first, second = reply.json["workflows"]
+    assert [call("GET", f"/workflows/{id}").json["input"] for id in (first, second)] == [{"n": 1}, {"n": 2}]
+    key = {"idempotency_key": "k"}
+    once, again = (call("POST", "/workflows/start/many", body, **key) for _ in range(2))
+    assert (once.status, again.status) == (201, 200)
+    assert once.json == again.json != reply.json
+    single = call("POST", "/workflows/start", {"workflow": "a", "input": {"n": 1}}, **key)
+    assert (single.status, single.json["workflow"]) == (200, once.json["workflows"][0])
+    body["ids"] = ["x", "y"]
+    assert call("POST", "/workflows/start/many", body).json["workflows"] == ["workflow:x", "workflow:y"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"workflow": "a"},
+        {"workflow": "a", "inputs": []},
+        {"workflow": "a", "inputs": {}},
+        {"workflow": "a", "inputs": [1] * 1001},
+        {"workflow": "a", "inputs": [1], "ids": "x"},
+        {"workflow": "a", "inputs": [1], "ids": [1]},
+        {"workflow": "a", "inputs": [1], "ids": ["x", "y"]},
+        {"workflow": "a", "flow": "b", "inputs": [1]},
+        {"workflow": "a ->", "inputs": [1]},
+        {"inputs": [1]},
+    ],
+)
+def test_many_starts_that_are_wrong_are_refused(call: Caller, body: dict[str, Any]) -> None:
+    assert call("POST", "/workflows/start/many", body).status == 400
+
+
 def test_no_file_of_a_large_body_stays_open(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     files: list[Any] = []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +22,7 @@ from lfr.cli.ui.options import (
     parse_seconds,
     raise_unconfirmed,
     read_flow_text,
+    read_json_lines,
     read_json_option,
     unserved_finder,
 )
@@ -48,7 +49,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help = "start a stored flow in place of FILE: its latest version, or this one (lfr flows)"
     parser.add_argument("--flow", metavar="NAME[@VERSION]", help=help)
     parser.add_argument("--input", metavar="JSON|@FILE", help="the workflow's input (default: {})")
-    parser.add_argument("--workflow-id", metavar="ID", help="the id; the same id, flow and input start once")
+    help = "start a workflow for each line of this file (- is stdin): a line has the input of one, as JSON"
+    parser.add_argument("--inputs", metavar="FILE", help=help)
+    help = "the id; the same id, flow and input start once; with --inputs the ids are ID-1, ID-2, ..."
+    parser.add_argument("--workflow-id", metavar="ID", help=help)
     help = "a label by which it is found, as tenant=7; may be repeated"
     parser.add_argument("--label", metavar="NAME=VALUE", action="append", default=[], help=help)
     add_flag(parser, "--wait", "follow the workflow until it has ended")
@@ -61,7 +65,8 @@ def _add_arguments(parser: ArgumentParser) -> None:
     add_flag(
         parser,
         "--json",
-        "print an object: id and is_new; with --wait the outcome, as inspect; with --local also the trace",
+        "print an object: id and is_new, with --inputs a list of them; with --wait the outcome, as inspect; "
+        "with --local also the trace",
     )
     add_flag(
         parser,
@@ -74,22 +79,33 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> int:
     _check_options(arguments)
-    input = read_json_option("--input", arguments.input, terminal)
+    inputs = (
+        [read_json_option("--input", arguments.input, terminal)]
+        if arguments.inputs is None
+        else read_json_lines(arguments.inputs, terminal)
+    )
     if arguments.flow is not None:
         store = open_store_to_change(arguments)
-        from lfr.operations.stored_flows import start_stored_flow
+        from lfr.operations.stored_flows import start_stored_flows
 
-        labels = dict(map(parse_label, arguments.label))
-        workflow = start_stored_flow(
-            *(store, arguments.flow, input, arguments.workflow_id),
-            labels=labels,
+        workflows = start_stored_flows(
+            *(store, arguments.flow, inputs, _ids(arguments, len(inputs))),
+            labels=dict(map(parse_label, arguments.label)),
             traceparent=arguments.traceparent or "",
         )
-        return _report(store, workflow, arguments, terminal)
-    return _run_file(input, arguments, terminal)
+        return _report(store, workflows, arguments, terminal)
+    return _run_file(inputs, arguments, terminal)
 
 
-def _run_file(input: Json, arguments: Namespace, terminal: Terminal) -> int:
+def _ids(arguments: Namespace, count: int) -> list[str] | None:
+    """Return the ids of so many workflows, or None if they are generated."""
+    id = arguments.workflow_id
+    if id is None or arguments.inputs is None:
+        return None if id is None else [id]
+    return [f"{id}-{number}" for number in range(1, count + 1)]
+
+
+def _run_file(inputs: Sequence[Json], arguments: Namespace, terminal: Terminal) -> int:
     text, source = read_flow_text(arguments.file, terminal)
     from lfr.language import check_flow, compile_flow
 
@@ -103,15 +119,15 @@ def _run_file(input: Json, arguments: Namespace, terminal: Terminal) -> int:
         from lfr.cli.commands.run_local import run_flow_here
 
         flow = checked.flow or compile_flow(text, base, source=source)
-        return run_flow_here(flow, input, terminal, with_trace=arguments.json)
-    from lfr.operations.start import start_workflow
+        return run_flow_here(flow, inputs[0], terminal, with_trace=arguments.json)
+    from lfr.operations.start import start_workflows
 
     name = "" if arguments.file == STDIN else Path(arguments.file).stem
-    workflow = start_workflow(
+    workflows = start_workflows(
         store,
         text,
-        input,
-        arguments.workflow_id,
+        inputs,
+        _ids(arguments, len(inputs)),
         base=base,
         source=source,
         flow=checked.flow,
@@ -119,11 +135,16 @@ def _run_file(input: Json, arguments: Namespace, terminal: Terminal) -> int:
         labels=dict(map(parse_label, arguments.label)),
         traceparent=arguments.traceparent or "",
     )
-    return _report(store, workflow, arguments, terminal)
+    return _report(store, workflows, arguments, terminal)
 
 
-def _report(store: Store, workflow: StartedWorkflow, arguments: Namespace, terminal: Terminal) -> int:
+def _report(
+    store: Store, workflows: Sequence[StartedWorkflow], arguments: Namespace, terminal: Terminal
+) -> int:
     """Print what was started, and with --wait follow it; return the exit code."""
+    if arguments.inputs is not None:
+        return _report_many(workflows, arguments, terminal)
+    [workflow] = workflows
     if not workflow.is_new:
         terminal.print_err(f"lfr: {workflow.id} had been started before, with the same flow and input")
     if arguments.wait:
@@ -138,6 +159,18 @@ def _report(store: Store, workflow: StartedWorkflow, arguments: Namespace, termi
         terminal.print_json({"id": workflow.id, "is_new": workflow.is_new})
     else:
         terminal.print(workflow.id)
+    return ExitCode.OK
+
+
+def _report_many(workflows: Sequence[StartedWorkflow], arguments: Namespace, terminal: Terminal) -> int:
+    """Print the ids of all workflows, and how many of them had been started before."""
+    if old := sum(not workflow.is_new for workflow in workflows):
+        terminal.print_err(f"lfr: {old:,} of {len(workflows):,} had been started before")
+    if arguments.json:
+        terminal.print_json([{"id": workflow.id, "is_new": workflow.is_new} for workflow in workflows])
+    else:
+        for workflow in workflows:
+            terminal.print(workflow.id)
     return ExitCode.OK
 
 
@@ -173,6 +206,10 @@ def _check_options(arguments: Namespace) -> None:
         raise UsageError("run needs FILE, or --flow NAME, and not both (lfr run --help)")
     if arguments.flow is not None and arguments.base is not None:
         raise UsageError("--base goes with FILE: a stored flow has its base (lfr run --help)")
+    if arguments.inputs is not None:
+        for flag, is_set in (("--input", arguments.input is not None), ("--wait", arguments.wait)):
+            if is_set:
+                raise UsageError(f"{flag} does not go with --inputs (lfr run --help)")
     if arguments.local:
         set_options = {
             "--wait": arguments.wait,
@@ -181,6 +218,7 @@ def _check_options(arguments: Namespace) -> None:
             "--flow": arguments.flow is not None,
             "--label": bool(arguments.label),
             "--traceparent": arguments.traceparent is not None,
+            "--inputs": arguments.inputs is not None,
         }
         for flag in [flag for flag, is_set in set_options.items() if is_set]:
             raise UsageError(f"{flag} does not go with --local, which starts no workflow (lfr run --help)")
@@ -188,7 +226,7 @@ def _check_options(arguments: Namespace) -> None:
             raise UsageError(f"{flag} does not go with --local, which uses no Redis (lfr run --help)")
     elif arguments.timeout is not None and not arguments.wait:
         raise UsageError("--timeout goes with --wait (lfr run --help)")
-    if arguments.file == STDIN and arguments.input == f"@{STDIN}":
+    if arguments.file == STDIN and (arguments.input == f"@{STDIN}" or arguments.inputs == STDIN):
         raise UsageError("the flow and the input cannot both come from stdin (lfr run --help)")
 
 
@@ -199,15 +237,17 @@ HANDLER = Handler(
     "on stdout. With --wait it shows the progress on stderr until the workflow has ended, with its id and "
     "how it ended; stdout then has its output as JSON, and nothing if it did not finish; the exit code "
     "says how it ended. If the command is interrupted or times out, the workflow continues: lfr follow "
-    "takes it up again. With --local it runs the flow in this process, without Redis: each task returns "
-    "its input, stderr shows each step, stdout the result. It loads files, but stores, sends and fetches "
-    "nothing and does not wait.",
+    "takes it up again. With --inputs it starts a workflow for each line of a file, many in a "
+    "transaction, and prints their ids in this order; nothing starts if a line is wrong. With --local it "
+    "runs the flow in this process, without Redis: each task returns its input, stderr shows each step, "
+    "stdout the result. It loads files, but stores, sends and fetches nothing and does not wait.",
     (
         ("run build.flow", "start it"),
         ('run build.flow --input \'{"branch": "main"}\' --wait', "start it and follow it"),
         ("run build.flow --input @input.json --wait --json", "for a script"),
         ("run build.flow --workflow-id nightly-2026-01-31", "starts once, however often it is run"),
         ("run --flow order --label tenant=7 --label prio=high", "lfr list --label tenant=7 finds it"),
+        ("run order.flow --inputs orders.jsonl", "many: a workflow for each line of the file"),
         ("run -", "read the flow from stdin"),
         ("run --flow order@3 --wait", "a stored flow; without @3 its latest version"),
         ("run build.flow --local --input '{}'", "try it: no Redis, no workers"),

@@ -213,6 +213,28 @@ def read_json_option(flag: str, text: str | None, terminal: Terminal, *, max_dep
         raise _not_json(name, raw, error, hint) from None
 
 
+def read_json_lines(file: str, terminal: Terminal) -> list[Json]:
+    """Return the JSON values in the lines of a file, or of stdin for `-`; empty lines count for nothing.
+    Raises BadInput with the place of the first error, also if there is no value, and as `_read_file`."""
+    name = "stdin" if file == STDIN else file
+    raw = terminal.input.read() if file == STDIN else _read_file(file)
+    values: list[Json] = []
+    for number, line in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            values.append(decode_json(line))
+        except InvalidJson as error:
+            raise BadInput(
+                f"not JSON: {error}",
+                place=f"{name}:{number}",
+                hint="each line has the input of one workflow, as JSON",
+            ) from None
+    if not values:
+        raise BadInput("there is no input in it", place=name, hint="each line has the input of one workflow")
+    return values
+
+
 def _not_json(name: str, raw: bytes, error: InvalidJson, hint: str) -> BadInput:
     """Return the error with line and column in the whole text, which `decode_json` does not count from."""
     try:

@@ -114,7 +114,7 @@ def restore_workflow(store: Store, document: Any, workflow_id: str | None = None
 
         def attempt() -> tuple[list[Command], str]:
             nonlocal id
-            routes, record, is_stored = watch_new(connection, RouteCache(store), id, flow.digest)
+            routes, [record], is_stored = watch_new(connection, RouteCache(store), [id], flow.digest)
             is_half_lost = record is None and has_remains(connection, id)
             if is_half_lost and connection.transact([]) is None:
                 raise ReadAgain  # it has just been created

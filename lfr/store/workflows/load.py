@@ -249,21 +249,22 @@ def watch_run(connection: Connection, id: str) -> tuple[WorkflowState, str] | No
 
 
 def watch_new(
-    connection: Connection, route_cache: RouteCache, id: str, digest: str
-) -> tuple[Routes, Record | None, bool]:
-    """Watch what a new workflow depends on: its record, its flow, the claims. (WATCH, TIME, MGET, XINFO,
-    HMGET, EXISTS)
+    connection: Connection, route_cache: RouteCache, ids: Sequence[str], digest: str
+) -> tuple[Routes, list[Record | None], bool]:
+    """Watch what new workflows of one flow depend on: their records, the flow, the claims. (WATCH, TIME,
+    MGET, XINFO, HMGET, EXISTS)
 
-    Return the routes, the record if the id is taken, and whether the flow is stored.
+    Return the routes, the record for each id, or None where the id is free, and whether the flow is stored.
     """
     pipeline = Pipeline(connection)
-    pipeline.add("WATCH", keys.CLAIMS_VERSION, id, keys.flow(digest))
+    pipeline.add("WATCH", keys.CLAIMS_VERSION, *ids, keys.flow(digest))
     reads = route_cache.add_reads(pipeline)
-    record = pipeline.add("HMGET", id, *RECORD_FIELDS)
+    records = [pipeline.add("HMGET", id, *RECORD_FIELDS) for id in ids]
     is_stored = pipeline.add("EXISTS", keys.flow(digest))
     pipeline.send()
     routes = route_cache.parse(connection, reads)
-    return routes, parse_record(id, record.value_or_none), bool(is_stored.value)
+    parsed = [parse_record(id, record.value_or_none) for id, record in zip(ids, records, strict=True)]
+    return routes, parsed, bool(is_stored.value)
 
 
 def load_out_of_band_outputs(

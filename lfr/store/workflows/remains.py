@@ -19,10 +19,19 @@ _SCAN_COUNT = 5000
 
 def has_remains(connection: Connection, id: str) -> bool:
     """Return whether Redis holds data of a workflow besides its record, or lists it. (EXISTS, ZSCORE)"""
-    # A worker may store a large output of a deleted workflow: a lifecycle deletes it with its end-task.
-    data = [key for key in keys.whole_data(id) if key != keys.large_values(id)]
-    exists, score = connection.execute([("EXISTS", *data), ("ZSCORE", keys.ALL, id)])
-    return bool(exists) or score is not None
+    return bool(find_remains(connection, [id]))
+
+
+def find_remains(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Return those of these workflows for which `has_remains` holds. (EXISTS, ZSCORE)"""
+    commands: list[Command] = []
+    for id in ids:
+        # A worker may store a large output of a deleted workflow: a lifecycle deletes it with its end-task.
+        data = [key for key in keys.whole_data(id) if key != keys.large_values(id)]
+        commands += [("EXISTS", *data), ("ZSCORE", keys.ALL, id)]
+    replies = connection.execute(commands)
+    results = zip(ids, replies[::2], replies[1::2], strict=True)
+    return {id for id, exists, score in results if exists or score is not None}
 
 
 def find_keys(connection: Connection, id: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -11,8 +11,8 @@ from urllib.parse import quote
 from lfr.errors import BadInput
 from lfr.language import Diagnostic, FlowLimits, Severity, check_flow
 from lfr.operations.access import Access
-from lfr.operations.start import StartedWorkflow, start_workflow
-from lfr.operations.stored_flows import start_stored_flow
+from lfr.operations.start import StartedWorkflow, start_workflows
+from lfr.operations.stored_flows import start_stored_flows
 from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
 from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
@@ -38,6 +38,9 @@ MAX_CHECKED_CHARACTERS: Final = 64 * 1024
 
 _MAX_CHECKED_BYTES: Final = 2**20
 """How long a body may be that has such a text: JSON may escape a character with twelve."""
+
+MAX_STARTS: Final = 1000
+"""How many workflows one request may start."""
 
 _LONGEST_KEY: Final = 255
 """The characters of an Idempotency-Key."""
@@ -77,25 +80,45 @@ def _diagnostics(diagnostics: Iterable[Diagnostic], severity: Severity) -> list[
 
 def _start(request: Request) -> Response:
     if request.media == "text/plain":
-        return _start_workflow(request, request.body, ABSENT, _id_of_key(request), None)
+        return _started(request, *_start_each(request, {"workflow": request.body}, [ABSENT], None))
     body = request.fields()
-    text, input, id = body.get("workflow"), body.get("input", ABSENT), body.get("id")
-    labels = body.get("labels")
+    id = body.get("id")
     if id is not None and not isinstance(id, str):
         raise BadInput("id must be a text")
-    id = id or _id_of_key(request)
+    ids = [id] if id else None
+    return _started(request, *_start_each(request, body, [body.get("input", ABSENT)], ids))
+
+
+def _start_many(request: Request) -> Response:
+    body = request.fields()
+    inputs, ids = body.get("inputs"), body.get("ids")
+    if not isinstance(inputs, list) or not 1 <= len(inputs) <= MAX_STARTS:
+        raise BadInput(f"inputs must be a list of 1 to {MAX_STARTS:,} inputs, each that of one workflow")
+    if ids is not None and not (isinstance(ids, list) and all(isinstance(id, str) for id in ids)):
+        raise BadInput("ids must be a list of texts")
+    started = _start_each(request, body, inputs, ids)
+    status = HTTPStatus.CREATED if any(each.is_new for each in started) else HTTPStatus.OK
+    return json_response({"workflows": [each.id for each in started]}, status)
+
+
+def _start_each(
+    request: Request, body: Mapping[str, Any], inputs: Sequence[Json], ids: Sequence[str] | None
+) -> list[StartedWorkflow]:
+    """Start a workflow for each input, of the flow and with the labels that a body names."""
+    if ids is None:
+        ids = _ids_of_key(request, len(inputs))
+    labels, text = body.get("labels"), body.get("workflow")
     if "flow" in body:
         if "workflow" in body:
             raise BadInput("workflow and flow both say what to start: send one of them")
         if not isinstance(body["flow"], str):
             raise BadInput("flow must be a text: the name of a stored flow, as order or order@3")
-        started = start_stored_flow(
-            *(request.store, body["flow"], input, id), labels=labels, traceparent=request.traceparent
+        return start_stored_flows(
+            *(request.store, body["flow"], inputs, ids), labels=labels, traceparent=request.traceparent
         )
-        return _started(request, started)
     if not isinstance(text, str):
         raise BadInput("workflow is missing: the text of a flow; or flow, the name of a stored one")
-    return _start_workflow(request, text, input, id, labels)
+    return start_workflows(request.store, text, inputs, ids, labels=labels, traceparent=request.traceparent)
 
 
 def _upload(request: Request) -> Response:
@@ -103,13 +126,13 @@ def _upload(request: Request) -> Response:
     if "workflow" not in fields:
         raise BadInput("workflow is missing: the text of a flow, as a file or a field")
     input, labels = _decode_field(fields, "input", ABSENT), _decode_field(fields, "labels", None)
-    return _start_workflow(
-        request, fields["workflow"], input, fields.get("id") or _id_of_key(request), labels
-    )
+    body = {"workflow": fields["workflow"], "labels": labels}
+    ids = [fields["id"]] if fields.get("id") else None
+    return _started(request, *_start_each(request, body, [input], ids))
 
 
-def _id_of_key(request: Request) -> str | None:
-    """Return the id of the workflow that a request with the header Idempotency-Key starts: the same for the
+def _ids_of_key(request: Request, count: int) -> list[str] | None:
+    """Return the ids of the workflows that a request with the header Idempotency-Key starts: the same for the
     same key, so that a repeated request starts nothing. None: there is no such header."""
     key = request.idempotency_key.strip().strip('"')
     if not key:
@@ -118,7 +141,8 @@ def _id_of_key(request: Request) -> str | None:
         raise BadInput("the header Idempotency-Key is not UTF-8")
     if len(key) > _LONGEST_KEY:
         raise BadInput(f"the header Idempotency-Key has more than {_LONGEST_KEY} characters")
-    return f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    first = f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    return [first, *(f"{first}-{number}" for number in range(2, count + 1))]
 
 
 def _decode_field(fields: Mapping[str, str], name: str, default: Json) -> Json:
@@ -126,11 +150,6 @@ def _decode_field(fields: Mapping[str, str], name: str, default: Json) -> Json:
         return decode_json(fields[name].encode()) if fields.get(name) else default
     except InvalidJson as error:
         raise BadInput(f"{name} is not JSON: {error}") from None
-
-
-def _start_workflow(request: Request, text: str, input: Json, id: str | None, labels: Json) -> Response:
-    started = start_workflow(request.store, text, input, id, labels=labels, traceparent=request.traceparent)
-    return _started(request, started)
 
 
 def _started(request: Request, started: StartedWorkflow) -> Response:
@@ -148,10 +167,19 @@ _START: Final = {
     ),
     "oneOf": [{"required": ["workflow"]}, {"required": ["flow"]}],
 }
+_START_MANY: Final = {
+    **object_schema(
+        {"inputs": {**array(ANY), "minItems": 1, "maxItems": MAX_STARTS}},
+        {"workflow": FLOW_TEXT, "flow": TEXT, "ids": {**array(TEXT), "nullable": True}, "labels": OBJECT},
+    ),
+    "oneOf": [{"required": ["workflow"]}, {"required": ["flow"]}],
+}
 _TRACEPARENT: Final = Parameter(
     "traceparent", TEXT, "the trace to which the workflow belongs (W3C Trace Context)"
 )
 _KEY: Final = Parameter("Idempotency-Key", TEXT, "a text of yours: a second request with it starts nothing")
+_WORKFLOW_IDS: Final = object_schema({"workflows": array(TEXT)})
+_STARTED_MANY: Final = {201: {JSON: _WORKFLOW_IDS}, 200: {JSON: _WORKFLOW_IDS}}
 _STARTED: Final = {201: {JSON: WORKFLOW_ID}, 200: {JSON: WORKFLOW_ID}}
 
 ROUTES: Final = (
@@ -173,6 +201,17 @@ ROUTES: Final = (
         headers=(_KEY, _TRACEPARENT),
         body={JSON: _START, "text/plain": FLOW_TEXT},
         responses=_STARTED,
+        problems=(400, 404, 409, 507),
+    ),
+    post(
+        "/workflows/start/many",
+        taking_turns(_start_many),
+        f"Start a workflow of one flow for each of up to {MAX_STARTS:,} inputs, in this order. Nothing "
+        "starts if one input or id is wrong. A repeated request with the same ids, or the same header "
+        "Idempotency-Key, starts only what is missing.",
+        headers=(_KEY, _TRACEPARENT),
+        body={JSON: _START_MANY},
+        responses=_STARTED_MANY,
         problems=(400, 404, 409, 507),
     ),
     post(
