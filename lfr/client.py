@@ -102,12 +102,6 @@ def _starter(
     return operation
 
 
-def _stops_deadlines(deadlines: str) -> bool:
-    if deadlines not in ("run", "stop"):
-        raise BadInput("deadlines must be run or stop")
-    return deadlines == "stop"
-
-
 class TimedOut(TimeoutError):
     """A workflow did not end within the time-out of `Client.wait`. It continues to run."""
 
@@ -360,8 +354,7 @@ class Client:
         With `deadlines="stop"`, deadlines stand still meanwhile. Raises Conflict if it does not run or is
         paused, NotFound and BadInput.
         """
-        stops_deadlines = _stops_deadlines(deadlines)
-        return self._change(lambda store: pause_workflow(store, id, stops_deadlines=stops_deadlines).value)
+        return self._change(lambda store: pause_workflow(store, id, deadlines=deadlines).value)
 
     def resume(self, id: str) -> str:
         """Let a paused workflow continue. Return its state. Raises Conflict if it is not paused, NotFound and
@@ -371,8 +364,7 @@ class Client:
     def pause_all(self, scope: str = "all", name: str = "", *, deadlines: str = "run") -> dict[str, Any]:
         """Pause everything, all workflows of a flow (scope `flow`), or all steps that invoke a task (`task`).
         Return scope, name, since, deadlines. Raises Conflict if it is paused, and BadInput."""
-        stops_deadlines = _stops_deadlines(deadlines)
-        return self._change(lambda store: pause(store, scope, name, stops_deadlines=stops_deadlines))
+        return self._change(lambda store: pause(store, scope, name, deadlines=deadlines))
 
     def resume_all(self, scope: str = "all", name: str = "") -> dict[str, Any]:
         """End what `pause_all` with the same scope and name began. Raises Conflict if it is not paused, and

@@ -15,6 +15,7 @@ from lfr import events
 from lfr.event_fields import Malformed, Values
 from lfr.values.checks import TEXT, Check, number, whole_number
 from lfr.values.json import Json
+from lfr.values.texts import cut
 from lfr.values.times import MAX_TIME_MS
 
 SOURCES: Final = (
@@ -95,7 +96,7 @@ def clean_text(text: str) -> str:
     MAX_LINE characters, and such that UTF-8 can encode it. Who shows it escapes what is not printable."""
     text = _COLOURS.sub("", text[: 4 * MAX_LINE])
     text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= MAX_LINE else f"{text[: MAX_LINE - 1]}…"
+    return cut(text, MAX_LINE)
 
 
 def split_lines(at_ms: int, source: str, text: str) -> Iterator[LogLine]:

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from lfr.flow import Flow, Step, StepKind
+from lfr.values.texts import cut
 
 MAX_LENGTH: Final = 40
 """Characters of a value or a URI that are shown."""
@@ -36,7 +37,7 @@ def resource_title(uri: str, *, is_sink: bool) -> str:
 
 def shorten(text: str) -> str:
     """Return a text of `MAX_LENGTH` characters at most; `…` is the last one if it is cut."""
-    return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
+    return cut(text, MAX_LENGTH)
 
 
 def _name(step: Step) -> str:

@@ -1,12 +1,9 @@
-"""Draws a flow as a self-contained SVG without scripts and fonts, light or dark as the reader prefers.
-
-With the states of steps it shows a workflow: each state has a colour and a symbol.
-"""
+"""Draws a flow as a self-contained SVG without scripts and fonts, light or dark as the reader prefers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html import escape
 from itertools import pairwise
 from typing import Final
@@ -14,7 +11,6 @@ from typing import Final
 from lfr.drawing.labels import label_lines, task_doc
 from lfr.drawing.layout import Layout, Point, Rectangle, Size, lay_out
 from lfr.flow import Flow, Step, StepKind
-from lfr.states import StepState
 
 _MARGIN: Final = 16.0
 _LINE_HEIGHT: Final = 16.0
@@ -32,15 +28,6 @@ _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U00
 
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
-_SYMBOLS: Final = {
-    StepState.PENDING: "",
-    StepState.STOPPED: "■",
-    StepState.RUNNING: "▶",
-    StepState.DONE: "✓",
-    StepState.SKIPPED: "↷",
-    StepState.FAILED: "✕",
-}
-
 _STYLE: Final = """
 svg{font:13px ui-sans-serif,system-ui,sans-serif;
 --line:#8b949e;--text:#1f2328;--node:#fff;--frame:#6e77811a;--page:#fff}
@@ -51,25 +38,19 @@ text{fill:var(--text);text-anchor:middle;dominant-baseline:central}
 .label{paint-order:stroke;stroke:var(--page);stroke-width:4} .left{text-anchor:start}
 .page{fill:var(--page);stroke:none} .head{fill:var(--line);stroke:none}
 .end rect{rx:16px} .literal path{fill:var(--node)}
-.PENDING{opacity:.62} .RUNNING rect,.RUNNING path{stroke:#0969da;stroke-width:2.4}
-.DONE rect,.DONE path,.DONE circle{stroke:#1a7f37;stroke-width:2}
-.SKIPPED rect,.SKIPPED path{stroke-dasharray:3 3} .FAILED rect,.FAILED path{stroke:#cf222e;stroke-width:2.6}
 @media(prefers-color-scheme:dark){svg{--text:#e6edf3;--node:#161b22;--frame:#6e76811f;--page:#0d1117}}
 """
 
 
-def to_svg(
-    flow: Flow, *, vertical: bool = False, docs: bool = True, states: Mapping[int, StepState] | None = None
-) -> str:
+def to_svg(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
     """Return the flow as an SVG document, from left to right or, if `vertical`, from top to bottom.
 
-    With `docs`, the flow's documentation is a caption, and that of its tasks becomes tooltips. `states`
-    holds the states of steps by index; a step without one is drawn plainly.
+    With `docs`, the flow's documentation is a caption, and that of its tasks becomes tooltips.
     """
-    return "\n".join(_lines(flow, vertical, docs, states or {})) + "\n"
+    return "\n".join(_lines(flow, vertical, docs)) + "\n"
 
 
-def _lines(flow: Flow, vertical: bool, docs: bool, states: Mapping[int, StepState]) -> Iterator[str]:
+def _lines(flow: Flow, vertical: bool, docs: bool) -> Iterator[str]:
     sizes = {step.index: _size(step) for step in flow.steps}
     subflows = (step for step in flow.steps if step.kind is StepKind.SUBFLOW)
     label_widths = {step.index: _text_width(_frame_text(step)) for step in subflows}
@@ -95,7 +76,7 @@ def _lines(flow: Flow, vertical: bool, docs: bool, states: Mapping[int, StepStat
     for index, frame in layout.frames.items():
         yield from _frame_label(flow.steps[index], frame, vertical)
     for step in flow.steps:
-        yield from _node(step, layout.steps[step.index], task_doc(flow, step) if docs else "", states)
+        yield from _node(step, layout.steps[step.index], task_doc(flow, step) if docs else "")
     for number, line in enumerate(caption):
         y = layout.height + back_margin + _LINE_HEIGHT * (number + 1)
         yield f'<text class="caption" x="{layout.width / 2:.1f}" y="{y:.1f}">{_text(line)}</text>'
@@ -109,18 +90,12 @@ def _frame_label(step: Step, box: Rectangle, vertical: bool) -> Iterator[str]:
         yield f'<text class="{classes}" x="{x:.1f}" y="{box.y + 12:.1f}">{_text(label)}</text>'
 
 
-def _node(step: Step, box: Rectangle, doc: str, states: Mapping[int, StepState]) -> Iterator[str]:
-    state = states.get(step.index)
-    classes = " ".join([step.kind.value, *([state.value] if state else [])])
-    yield f'<g class="{classes}">'
-    if doc or state:
-        name = f"{step.name} {state.value if state else ''}".strip()
-        tooltip = ": ".join(part for part in (name, doc) if part)
-        yield f"<title>{_text(tooltip)}</title>"
+def _node(step: Step, box: Rectangle, doc: str) -> Iterator[str]:
+    yield f'<g class="{step.kind.value}">'
+    if doc:
+        yield f"<title>{_text(f'{step.name}: {doc}')}</title>"
     yield _shape(step, box)
     lines = [] if step.kind in (StepKind.SUBFLOW, StepKind.SUBFLOW_END) else label_lines(step)
-    if lines and state and _SYMBOLS[state]:
-        lines[0] = f"{_SYMBOLS[state]} {lines[0]}"
     x = box.x + box.width / 2
     top = box.y + box.height / 2 - _LINE_HEIGHT * (len(lines) - 1) / 2
     for number, line in enumerate(lines):

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from lfr.errors import BadInput
 from lfr.values.json import ABSENT, MAX_DEPTH, InvalidJson, Json, copy_json
+from lfr.values.texts import cut
 from lfr.values.work import LookBudget, TooMuchWork
 
 MAX_VALUES: Final = 10_000_000
@@ -71,7 +72,7 @@ def merge(members: Iterable[Json], budget: LookBudget | None = None) -> dict[str
                 stack.append(iter(member))
                 break
             elif member is not None:
-                raise InputError(f"cannot merge {_shorten(member)}: only objects can be merged")
+                raise InputError(f"cannot merge {cut(repr(member), 40)}: only objects can be merged")
         else:
             stack.pop()
     return merged
@@ -82,11 +83,6 @@ def _spend(budget: LookBudget, count: int) -> None:
         budget.spend(count)
     except TooMuchWork as error:
         raise InputError(f"its merge would take {error}") from None
-
-
-def _shorten(value: Json) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
 
 
 class _Size(NamedTuple):

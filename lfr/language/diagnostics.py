@@ -12,6 +12,7 @@ from typing import Final
 from unicodedata import combining, east_asian_width
 
 from lfr.errors import BadInput
+from lfr.values.texts import cut
 
 MAX_SHOWN: Final = 20
 """How many errors of one text are shown in full; the others are counted."""
@@ -178,8 +179,7 @@ def _excerpt(line: str, offset: int) -> str:
 
 def _one_line(text: str) -> str:
     """Return the text, shortened: a name in it may be as long as the flow."""
-    short = text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
-    return _printable(short.replace("\t", " "))
+    return _printable(cut(text, _MAX_MESSAGE).replace("\t", " "))
 
 
 def _printable(text: str) -> str:

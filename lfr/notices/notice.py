@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from lfr.notices.rules import Rule, Trigger
 from lfr.values.json import Json, encode_json
 from lfr.values.printable import printable
+from lfr.values.texts import cut
 
 _FIRST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 300.0
@@ -92,9 +93,8 @@ def make_notice(
 
 
 def shorten(text: str) -> str:
-    """Return a text in one line, cut after 1000 characters."""
-    line = printable(text)
-    return line if len(line) <= _MAX_TEXT else f"{line[:_MAX_TEXT]}…"
+    """Return a text in one line, cut at 1000 characters."""
+    return cut(printable(text), _MAX_TEXT)
 
 
 def message_body(notice: Notice, at: str) -> dict[str, Json]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import chain, islice
 from typing import Any, Final
@@ -13,6 +12,7 @@ from lfr.operations.inspect.workflow import inspect_workflow, read_flow
 from lfr.store.redis.connection import Store
 from lfr.values.json import ABSENT, Json
 from lfr.values.json_differences import find_differences
+from lfr.values.texts import cut_json
 
 MAX_DIFFERENCES: Final = 100
 """How many differences of two values are returned."""
@@ -74,10 +74,7 @@ def _describe_differences(first: Json, second: Json) -> list[dict[str, Any]]:
 
 
 def _brief(value: Json) -> str | None:
-    if value is ABSENT:
-        return None
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
+    return None if value is ABSENT else cut_json(value, MAX_CHARACTERS)
 
 
 def _compare_step(

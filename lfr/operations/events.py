@@ -15,6 +15,7 @@ from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import Entry, append_command, as_text, read_dead_letters, read_newest
 from lfr.store.waits.event_buffer import read_buffered_events
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
+from lfr.values.texts import cut
 from lfr.values.times import format_timestamp
 
 MAX_LIST_SIZE: Final = 500
@@ -138,7 +139,4 @@ def _parse_text(encoded: bytes | None) -> str | None:
 
 
 def _truncate_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name[:_MAX_LENGTH]: text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"
-        for name, text in fields.items()
-    }
+    return {name[:_MAX_LENGTH]: cut(text, _MAX_LENGTH) for name, text in fields.items()}

@@ -34,13 +34,14 @@ compared with all those of tasks."""
 _MAX_NAME: Final = 1000
 
 
-def pause_workflow(store: Store, id: str, *, stops_deadlines: bool = False) -> WorkflowState:
+def pause_workflow(store: Store, id: str, *, deadlines: str = "run") -> WorkflowState:
     """Pause a workflow with its items: what runs may end, and nothing new starts. Return its state, RUNNING.
 
-    `stops_deadlines`: deadlines of its tasks, of its waits and of itself stand still meanwhile. Raises
-    BadInput for the id, NotFound, and Conflict if it does not run, is paused, or is an item of another one.
+    With the `deadlines` "stop", those of its tasks, of its waits and of itself stand still meanwhile. Raises
+    BadInput for the id or another word, NotFound, and Conflict if it does not run, is paused, or is an item
+    of another one.
     """
-    return _change_workflow(store, id, WorkflowAction.PAUSE, stops_deadlines)
+    return _change_workflow(store, id, WorkflowAction.PAUSE, _stops_deadlines(deadlines))
 
 
 def resume_workflow(store: Store, id: str) -> WorkflowState:
@@ -91,13 +92,15 @@ def _change_workflow(
         return retry_until_committed(connection, attempt)
 
 
-def pause(store: Store, scope: str, name: str = "", *, stops_deadlines: bool = False) -> dict[str, Any]:
+def pause(store: Store, scope: str, name: str = "", *, deadlines: str = "run") -> dict[str, Any]:
     """Pause all workflows of a flow, all steps that invoke a task, or everything, as `scope` says: `flow`,
     `task`, `all`. A workflow that is started meanwhile is accepted, and its steps are held.
 
     `name` is that of the flow in lists, or of the task or behind its alias; `request:*` are all tasks that
-    begin so. Return the pause as `list_pauses` does. Raises BadInput, and Conflict if it is paused already.
+    begin so. `deadlines` is as for `pause_workflow`. Return the pause as `list_pauses` does. Raises BadInput,
+    and Conflict if it is paused already.
     """
+    stops_deadlines = _stops_deadlines(deadlines)
     parsed_scope = _parse_scope(scope, name, stops_deadlines=stops_deadlines)
     actor_name = store.actor.name if store.actor else ""
 
@@ -136,6 +139,12 @@ def list_pauses(store: Store) -> list[dict[str, Any]]:
     """Return all pauses as `describe_pause` describes them, those of the widest scope first."""
     with store.connect() as connection:
         return [describe_pause(each) for each in read_pauses(connection)]
+
+
+def _stops_deadlines(deadlines: str) -> bool:
+    if deadlines not in ("run", "stop"):
+        raise BadInput("deadlines must be run or stop")
+    return deadlines == "stop"
 
 
 def _parse_scope(scope: str, name: str, *, stops_deadlines: bool = False) -> PauseScope:

@@ -145,13 +145,11 @@ def _order_of_child(child: ItemId) -> tuple[int, int, int]:
     return child.index, child.round, child.number
 
 
-def iterate_workflows(
-    connection: Connection, filter: WorkflowFilter, *, count: int = 500
-) -> Iterator[list[Record]]:
+def iterate_workflows(connection: Connection, filter: WorkflowFilter) -> Iterator[list[Record]]:
     """Yield all workflows that match, page by page, those that started first first."""
     after = None
     while True:
-        selection = select_workflows(connection, filter, after, count=count, newest_first=False)
+        selection = select_workflows(connection, filter, after, count=500, newest_first=False)
         yield selection.records
         after = selection.next
         if after is None:

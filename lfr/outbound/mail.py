@@ -21,6 +21,7 @@ from lfr.tasks.addresses import Address
 from lfr.values.checks import HOST, digits
 from lfr.values.json import encode_json
 from lfr.values.printable import printable
+from lfr.values.texts import cut
 
 if TYPE_CHECKING:
     import smtplib
@@ -120,8 +121,7 @@ def make_message(notice: Notice, sender: str, address: str, at_ms: int) -> Email
     (RFC 5322)"""
     message = EmailMessage()
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    subject = printable(f"lfr: {notice.rule}: {notice.text}")
-    message["Subject"] = subject if len(subject) <= _MAX_SUBJECT else f"{subject[:_MAX_SUBJECT]}…"
+    message["Subject"] = cut(printable(f"lfr: {notice.rule}: {notice.text}"), _MAX_SUBJECT)
     message["From"], message["To"] = sender, address
     message["Date"] = format_datetime(at)
     digest = hashlib.sha256(f"{notice.id} {address}".encode()).hexdigest()[:32]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn, TypeAlias
 
 from lfr.values.json import InvalidJson, Json, encode_json
+from lfr.values.texts import cut
 
 MAX_CHARACTERS: Final = 16 * 1024 * 1024
 """The length of a filled template, at most: it may repeat a placeholder for a large value."""
@@ -211,5 +212,4 @@ def _lack(value: Json, key: Key) -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}…"
+    return cut(" ".join(text.split()), _MAX_SHOWN)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from lfr.values import times
 from lfr.values.json import Json
+from lfr.values.texts import cut_json
 
 _MAX_SHOWN: Final = 40
 
@@ -33,9 +34,8 @@ def mismatch(name: str, value: Json, expected: str) -> str:
 
 
 def abbreviate(value: Json) -> str:
-    """Return a value's JSON for a message, cut after 40 characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    """Return a value's JSON for a message, cut at 40 characters."""
+    return cut_json(value, _MAX_SHOWN)
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

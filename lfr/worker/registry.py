@@ -27,6 +27,7 @@ from typing import Any, Final, TypeVar
 
 from lfr.errors import BadInput, NotFound
 from lfr.tasks.catalogue import is_reserved
+from lfr.values.texts import cut
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,7 +73,7 @@ class Task:
         """Return the arguments to call the function with. Raises BadCall."""
         values = {} if parameters is None else parameters
         if not isinstance(values, dict):
-            raise BadCall(f"its parameters are {_short_repr(values)}, but must be an object")
+            raise BadCall(f"its parameters are {cut(repr(values), 40)}, but must be an object")
         for name, value in values.items():
             self._check_value(name, value)
         self._check_names(values)
@@ -94,7 +95,7 @@ class Task:
         for name, value in values.items():
             if name not in parameters and not takes_any:
                 names = f"but only {', '.join(parameters)}" if parameters else "nor any other"
-                raise BadCall(f"{name} is {_short_repr(value)}, but it has no such parameter, {names}")
+                raise BadCall(f"{name} is {cut(repr(value), 40)}, but it has no such parameter, {names}")
         for name, parameter in parameters.items():
             if parameter.default is parameter.empty and name not in values:
                 words = f", {_CHECKED_TYPES[self.annotations[name]][1]}" if name in self.annotations else ""
@@ -108,7 +109,7 @@ class Task:
             return
         types, words = _CHECKED_TYPES[annotation]
         if not isinstance(value, types) or (isinstance(value, bool) and annotation is not bool):
-            raise BadCall(f"{name} is {_short_repr(value)}, but must be {words}")
+            raise BadCall(f"{name} is {cut(repr(value), 40)}, but must be {words}")
 
 
 def task(*names: str) -> Callable[[F], F]:
@@ -261,8 +262,3 @@ def _check_signature(task: Task, file: str) -> None:
         name = getattr(task.function, "__name__", task.name)
         hint = f"write it as def {name}(input, *, ...)"
         raise BadInput(f"the function for {task.name} takes no input", place=file, hint=hint) from None
-
-
-def _short_repr(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"

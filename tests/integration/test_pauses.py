@@ -363,9 +363,9 @@ def test_deadlines_stand_still(store: Store, client: redis.Redis, stepper: Make,
     before = due_times(client)
     assert len(before) == 4
     if scope == "workflow":
-        pause_workflow(store, id, stops_deadlines=True)
+        pause_workflow(store, id, deadlines="stop")
     else:
-        pause(store, scope, "f" if scope == "flow" else "", stops_deadlines=True)
+        pause(store, scope, "f" if scope == "flow" else "", deadlines="stop")
     age(client, 2 * HOUR)  # all of them are due, since an hour
     run(lifecycle, wait)
     assert {key.rpartition(" ")[0] for key in due_times(client)} == set()
@@ -395,16 +395,16 @@ def test_deadlines_go_on_unless_they_are_to_stop(store: Store, client: redis.Red
     run(lifecycle, wait)
     assert state(store, id) == "FAILED"
     with pytest.raises(BadInput, match="cannot stand still for a task"):
-        pause(store, "task", "a", stops_deadlines=True)
+        pause(store, "task", "a", deadlines="stop")
 
 
 def test_deadlines_of_two_pauses_stand_still_once(store: Store, client: redis.Redis, stepper: Make) -> None:
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "a (- lfr: {timeout: 1h} -)").id
     run(lifecycle)
-    pause(store, "all", stops_deadlines=True)
+    pause(store, "all", deadlines="stop")
     age(client, 2 * HOUR)
-    pause_workflow(store, id, stops_deadlines=True)
+    pause_workflow(store, id, deadlines="stop")
     before = client.zrange(keys.DEADLINES, 0, -1, withscores=True)[0][1]
     resume(store, "all")
     between = client.zrange(keys.DEADLINES, 0, -1, withscores=True)[0][1]

@@ -36,18 +36,17 @@ def _run(arguments: Namespace, terminal: Terminal) -> int | None:
             raise UsageError("--deadlines stop goes with a scope, not with --where (lfr pause --help)")
         return run_where(arguments, terminal)
     scope, name = parse_scope(arguments)
-    stops_deadlines = arguments.deadlines == "stop"
     store = open_store_to_change(arguments)
     from lfr.operations.find_workflow import find_workflow_id
     from lfr.operations.pause import pause, pause_workflow
 
     if scope == "workflow":
         id = find_workflow_id(store, name)
-        state = pause_workflow(store, id, stops_deadlines=stops_deadlines)
+        state = pause_workflow(store, id, deadlines=arguments.deadlines)
         fields = {"id": id, "state": state.value}
         print_change(terminal, f"{id} is paused", fields, as_json=arguments.json)
         return None
-    description = pause(store, scope, name, stops_deadlines=stops_deadlines)
+    description = pause(store, scope, name, deadlines=arguments.deadlines)
     what = "everything" if scope == "all" else f"the {scope} {name}"
     print_change(terminal, f"{what} is paused", description, as_json=arguments.json)
     return None

@@ -53,7 +53,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> int | None:
-    is_asking = check_can_ask(arguments, terminal, "--yes or --dry-run")
+    is_asking = check_can_ask(arguments, terminal)
     store = open_store(arguments) if arguments.dry_run else open_store_to_change(arguments)
     from lfr.operations.prune import plan_prune
 

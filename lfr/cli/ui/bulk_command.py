@@ -42,12 +42,12 @@ def add_yes_option(parser: ArgumentParser) -> None:
     add_flag(parser, "--yes", "do not ask")
 
 
-def check_can_ask(arguments: Namespace, terminal: Terminal, alternatives: str) -> bool:
+def check_can_ask(arguments: Namespace, terminal: Terminal) -> bool:
     """Return whether a command asks before it does anything: unless --yes or --dry-run is set. Raises
-    UsageError that names the alternatives if it would ask and nobody can answer."""
+    UsageError if it would ask and nobody can answer."""
     is_asking = not arguments.yes and not arguments.dry_run
     if is_asking and (arguments.json or not terminal.input.isatty()):
-        raise UsageError(f"without a terminal that can answer, {arguments.command} needs {alternatives}")
+        raise UsageError(f"without a terminal that can answer, {arguments.command} needs --yes or --dry-run")
     return is_asking
 
 
@@ -98,7 +98,7 @@ def run_where(
     It says how many they are, asks, and shows the progress. `index` is that of a step; `folder` is where
     archives are written.
     """
-    is_asking = check_can_ask(arguments, terminal, "--yes or --dry-run")
+    is_asking = check_can_ask(arguments, terminal)
     store = open_store_to_change(arguments)
     from lfr.operations.bulk import count_whole_bulk, plan_bulk
 

@@ -15,6 +15,7 @@ from lfr.store.queues.task_position import MAX_AHEAD, TaskPosition
 from lfr.store.waits.latch_holders import HeldLatch
 from lfr.tasks.wait_spec import EventPattern, Wait
 from lfr.values.json import Json
+from lfr.values.texts import cut_json
 from lfr.values.times import format_span
 
 _MAX_NAMED: Final = 3
@@ -220,11 +221,12 @@ def _wait(facts: StepFacts, wait: Wait) -> Cause:
 
 def _event(facts: StepFacts, pattern: EventPattern, until: str) -> Cause:
     match = dict(pattern.match)
-    fields = f" with {_short(match)}" if match else ""
+    fields = f" with {cut_json(match, _MAX_JSON)}" if match else ""
     text = f"it waits for the event {pattern.kind}{fields} {_since(facts)}{until}"
     if facts.other_event is not None:
         other = facts.other_event
-        text += f"; an event {pattern.kind} came at {format_at(other.at_ms)}, but with {_short(other.fields)}"
+        fields = cut_json(other.fields, _MAX_JSON)
+        text += f"; an event {pattern.kind} came at {format_at(other.at_ms)}, but with {fields}"
     elif until == "":
         text += ", for any time"
     return Cause(CauseKind.EVENT, text, f"lfr event {shlex.quote(pattern.kind)}{_data(match)} sends it")
@@ -303,11 +305,6 @@ def _end(facts: StepFacts) -> str:
 
 def _data(fields: Mapping[str, Json]) -> str:
     return f" --data {shlex.quote(json.dumps(fields, ensure_ascii=False))}" if fields else ""
-
-
-def _short(fields: Mapping[str, Json]) -> str:
-    text = json.dumps(fields, ensure_ascii=False)
-    return text if len(text) <= _MAX_JSON else f"{text[:_MAX_JSON]}…"
 
 
 def _seconds(seconds: float) -> str:

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from lfr import __version__
 from lfr.values.json import Json, encode_json
 from lfr.values.printable import printable
+from lfr.values.texts import cut
 
 AttributeValue: TypeAlias = str | int | float | bool
 
@@ -134,8 +135,7 @@ def _value(value: AttributeValue) -> dict[str, Json]:
 
 
 def _text(text: str) -> str:
-    text = printable(text)
-    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
+    return cut(printable(text), _MAX_TEXT)
 
 
 def _nanoseconds(ms: int) -> str:

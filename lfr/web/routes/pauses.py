@@ -17,7 +17,7 @@ def _list(request: Request) -> Response:
 
 def _pause(request: Request) -> Response:
     body = request.fields()
-    return json_response(pause(request.store, *_scope(body), stops_deadlines=_stops_deadlines(body)))
+    return json_response(pause(request.store, *_scope(body), deadlines=body.get("deadlines", "run")))
 
 
 def _resume(request: Request) -> Response:
@@ -26,7 +26,7 @@ def _resume(request: Request) -> Response:
 
 def _pause_workflow(request: Request) -> Response:
     body = request.fields() if request.media else {}
-    state = pause_workflow(request.store, request.path["id"], stops_deadlines=_stops_deadlines(body))
+    state = pause_workflow(request.store, request.path["id"], deadlines=body.get("deadlines", "run"))
     return json_response({"state": state.value})
 
 
@@ -39,13 +39,6 @@ def _scope(body: dict[str, Any]) -> tuple[str, str]:
     if not isinstance(scope, str) or not isinstance(name, str):
         raise BadInput("a pause has a scope, and unless that is all a name")
     return scope, name
-
-
-def _stops_deadlines(body: dict[str, Any]) -> bool:
-    deadlines = body.get("deadlines", "run")
-    if deadlines not in ("run", "stop"):
-        raise BadInput("deadlines must be run or stop")
-    return bool(deadlines == "stop")
 
 
 _DEADLINES: Final = enum("run", "stop")

@@ -256,8 +256,6 @@ FLOW: Final = object_schema(
     {"steps": array(OBJECT), "edges": array(array(INTEGER))}, {"name": TEXT, "doc": TEXT, "docs": OBJECT}
 )
 
-_REMOVED: Final = object_schema({"entries": INTEGER, "since": TIME, "until": TIME})
-
 WORKFLOW: Final = object_schema(
     {
         **SUMMARY["properties"],

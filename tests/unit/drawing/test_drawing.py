@@ -16,7 +16,6 @@ from lfr.drawing.mermaid import to_mermaid
 from lfr.drawing.svg import to_svg
 from lfr.flow import Flow, StepKind
 from lfr.language import compile_flow
-from lfr.states import StepState
 from tests.conformance.cases import RIGHT, Case, case_id
 from tests.support.flows import acyclic_flows, chain, fan
 
@@ -79,8 +78,7 @@ def test_any_flow_has_a_layout(flow: Flow) -> None:
 @pytest.mark.parametrize("case", RIGHT, ids=case_id)
 def test_every_case_is_drawn_completely(case: Case) -> None:
     flow = compile_flow(case["flow"])
-    states = {step.index: list(StepState)[step.index % 5] for step in flow.steps}
-    for options in ({}, {"vertical": True, "docs": False}, {"states": states}):
+    for options in ({}, {"vertical": True, "docs": False}):
         root = ET.fromstring(to_svg(flow, **options))
         assert len(root.findall(f"{SVG}g")) == len(flow.steps)
         assert len(root.findall(f"{SVG}path[@class='edge']")) == len(flow.edges)

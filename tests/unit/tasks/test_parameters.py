@@ -45,7 +45,7 @@ def test_a_member_of_the_input_comes_first_where_caller_and_table_say_so() -> No
         ({"url": 5}, "t:a: url is 5, but must be a text"),
         ({"url": "u", "retries": "é"}, 't:a: retries is "é", but must be a whole number from 0 to 10'),
         ([1], "t:a: the parameters are [1], but must be an object"),
-        ({"url": ["x" * 100]}, f't:a: url is ["{"x" * 38}…, but must be a text'),
+        ({"url": ["x" * 100]}, f't:a: url is ["{"x" * 37}…, but must be a text'),
     ],
 )
 def test_a_wrong_parameter_is_named_with_its_value(parameters: Any, reason: str) -> None:

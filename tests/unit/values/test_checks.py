@@ -81,7 +81,7 @@ def test_a_time_is_read_as_milliseconds() -> None:
 
 
 def test_a_message_names_the_value_and_what_it_must_be() -> None:
-    assert mismatch("size", ["x" * 100], "a text") == f'size is ["{"x" * 38}…, but must be a text'
+    assert mismatch("size", ["x" * 100], "a text") == f'size is ["{"x" * 37}…, but must be a text'
     assert mismatch("the parameters", 1, "an object") == "the parameters are 1, but must be an object"
 
 
