@@ -23,7 +23,14 @@ from typing import Self, TextIO
 from lfr.errors import CannotWrite, Conflict, LfrError, NotFound
 from lfr.host.append_only_file import Damage, cut_zeros, find_damage
 from lfr.host.child_processes import deferred_signals, terminate_with_parent, wait_or_kill
-from lfr.host.files import close_to_others, hold_lock, make_folder, write_atomically, write_lock_holder
+from lfr.host.files import (
+    close_to_others,
+    find_folder_of_others,
+    hold_lock,
+    make_folder,
+    write_atomically,
+    write_lock_holder,
+)
 from lfr.host.valkey_address import Address, free_port, is_ready, probe, remove_address
 
 LOGGER = logging.getLogger(__name__)
@@ -238,11 +245,14 @@ class ValkeyServer:
 def hold_data_folder(folder: Path) -> Iterator[None]:
     """Hold the data folder of `lfr up`, made if need be, for the block; then remove the address in it.
 
-    Raises Conflict if another process holds it, and CannotWrite.
+    Raises Conflict if another process holds it, and CannotWrite, also if another user could put something
+    else in its place.
     """
     with ExitStack() as stack:
         try:
             make_folder(folder)
+            if stranger := find_folder_of_others(folder):
+                raise CannotWrite(f"cannot keep data in {folder}: {stranger} belongs to another user")
             if folder.stat().st_mode & stat.S_IWOTH:
                 raise CannotWrite(f"everybody can write to {folder}", hint=f"chmod o-w {folder}")
             stack.enter_context(hold_lock(folder / _LOCK))

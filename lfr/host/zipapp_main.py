@@ -92,6 +92,7 @@ def unpack(root, target):
         give_up(CANNOT_WRITE, message % (root, error.strerror or error))
     finally:
         os.umask(mask)
+    refuse_unsafe(target)  # in /tmp, another user may have made the folder since the first look
     try:
         for copy in unused_copies(root, [os.path.basename(target)], least_age=DAY_SECONDS):
             remove(copy)

@@ -115,3 +115,36 @@ def test_what_is_unpacked_under_any_umask_can_be_written_by_nobody_else(tmp_path
     assert len(paths) > 100
     assert [path for path in paths if path.stat().st_mode & 0o022] == []
     assert start(root, umask=0).stdout.startswith("lfr ")
+
+
+RACE = """
+import os, runpy, sys
+
+sys.path.insert(0, sys.argv[1])
+start = runpy.run_path(sys.argv[1], run_name="not yet")["start"]
+names, root = start.__globals__, sys.argv[2]
+sys.argv = [sys.argv[1], "--version"]
+look = names["refuse_unsafe"]
+
+def look_and_lose(path):
+    look(path)
+    if not os.path.isdir(root):
+        os.mkdir(root)
+        os.chown(root, 65534, 65534)
+
+names["refuse_unsafe"] = look_and_lose
+start()
+"""
+
+
+def test_a_folder_that_another_user_makes_meanwhile_is_not_run_from(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give files away")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    root = tmp_path / "shared" / "shiv"
+    command = [sys.executable, "-c", RACE, str(built_file()), str(root)]
+    environment = {**os.environ, "SHIV_ROOT": str(root)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (ExitCode.CANNOT_WRITE, "")
+    assert f"{root} belongs to another user" in done.stderr

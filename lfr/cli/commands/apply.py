@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,7 @@ from lfr.cli.ui.options import (
     read_flow_text,
 )
 from lfr.cli.ui.terminal import Terminal, pad
-from lfr.errors import NotFound
+from lfr.errors import NotFound, Refused
 from lfr.values.printable import printable
 
 if TYPE_CHECKING:
@@ -74,14 +75,36 @@ def _flow_files(paths: Iterable[str]) -> Iterator[str]:
         if path == STDIN or not Path(path).is_dir():
             yield path
             continue
-        inner = sorted(file for file in Path(path).rglob(f"*{_SUFFIX}") if not _is_hidden(file, Path(path)))
+        inner = sorted(_inner_files(Path(path)))
         if not inner:
             raise NotFound(f"no file in this folder ends with {_SUFFIX}", place=path)
         yield from map(str, inner)
 
 
-def _is_hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts) or not file.is_file()
+def _inner_files(folder: Path) -> Iterator[Path]:
+    """Yield the flow texts in a folder and in those below it, but no hidden ones. Raises Refused for a link
+    to a file outside: who gives the folder would read that by what lfr says of it. Raises NotFound and
+    Refused for a folder that cannot be read."""
+    root, folders = folder.resolve(), [folder]
+    while folders:  # no recursion: a folder may have more levels than Python has
+        for file in _list_folder(folders.pop()):
+            if file.name.startswith("."):
+                continue
+            if os.path.isdir(file) and not file.is_symlink():  # `Path.is_dir` raises for a long path
+                folders.append(file)
+            elif file.name.endswith(_SUFFIX) and os.path.isfile(file):
+                if file.is_symlink() and root not in file.resolve().parents:
+                    raise Refused("this link leads out of the folder", place=str(file), hint="name the file")
+                yield file
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except PermissionError:
+        raise Refused("no permission to read this folder", place=str(folder)) from None
+    except OSError as error:
+        raise NotFound(f"cannot read this folder: {error.strerror}", place=str(folder)) from None
 
 
 def _plan_lines(terminal: Terminal, plan: Sequence[FlowChange]) -> Iterator[str]:

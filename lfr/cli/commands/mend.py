@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +11,7 @@ from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import ExitCode
 from lfr.cli.ui.options import add_flag
 from lfr.cli.ui.terminal import Terminal
-from lfr.errors import Conflict, NotFound
+from lfr.errors import CannotWrite, Conflict, NotFound
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -19,22 +20,27 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
+    # Before root acts as another user, who may not be able to read the modules.
     from lfr.host.append_only_file import cut_damage, cut_zeros, find_damage
     from lfr.host.files import hold_lock
+    from lfr.host.os_user import acting_as_owner
 
     folder = Path(arguments.folder)
     if not folder.is_dir():
         raise NotFound("there is no such folder", place=arguments.folder)
     lock = folder / "valkey.lock"  # of the server of `lfr up`
-    with hold_lock(lock) if lock.exists() else nullcontext():
-        if mended := cut_zeros(folder):
-            terminal.print_err(f"lfr: {mended}")
-        damage = find_damage(folder)
-        if damage is None:
-            return
-        if not arguments.cut:
-            raise Conflict(str(damage), hint="--cut keeps what stands before, and a copy of the file")
-        terminal.print_err(f"lfr: {cut_damage(damage, folder)}")
+    try:
+        with acting_as_owner(folder), hold_lock(lock) if os.path.lexists(lock) else nullcontext():
+            if mended := cut_zeros(folder):
+                terminal.print_err(f"lfr: {mended}")
+            damage = find_damage(folder)
+            if damage is None:
+                return
+            if not arguments.cut:
+                raise Conflict(str(damage), hint="--cut keeps what stands before, and a copy of the file")
+            terminal.print_err(f"lfr: {cut_damage(damage, folder)}")
+    except OSError as error:
+        raise CannotWrite(f"cannot mend what is in {folder}: {error.strerror}") from None
 
 
 HANDLER = Handler(
@@ -44,5 +50,5 @@ HANDLER = Handler(
     "and nothing else. With --cut, everything behind the first damage is cut off and lost. A copy of the "
     "file stays in DIR. `lfr up` and lfr-valkey.service cut off zeros themselves. Stop the server first.",
     (("mend ~/.local/share/lfr", ""), ("mend /var/lib/lfr-valkey --cut", "as root")),
-    (ExitCode.NOT_FOUND, ExitCode.CONFLICT, ExitCode.CANNOT_WRITE),
+    (ExitCode.NOT_FOUND, ExitCode.CONFLICT, ExitCode.CANNOT_WRITE, ExitCode.REFUSED),
 )

@@ -13,7 +13,7 @@ from lfr.actor import make_actor
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.terminal import Terminal
 from lfr.config.load import Layer, LoadedSettings, SourcedValue, load_with_origins
-from lfr.errors import BadInput, NotFound, Refused, Unconfirmed
+from lfr.errors import BadInput, NotFound, Refused, TooLarge, Unconfirmed
 from lfr.values.checks import WHOLE_NUMBER_TEXT, Check, duration
 from lfr.values.json import ABSENT, MAX_DEPTH, InvalidJson, Json, decode_json
 
@@ -40,6 +40,10 @@ _SETTING_FLAGS: Final = (
 _ADDRESS_FLAGS: Final = _SETTING_FLAGS[:5]
 
 STDIN: Final = "-"
+
+_MAX_FILE_BYTES: Final = 2**30
+_PIECE_BYTES: Final = 2**20
+"""The most bytes of a file that is read, and how many of them at once."""
 
 
 def add_flag(parser: ArgumentParser, flag: str, help: str) -> None:
@@ -255,9 +259,16 @@ def write_file(file: str, text: str) -> None:
 
 
 def _read_file(file: str) -> bytes:
-    """Read a file. Raises NotFound; Refused without permission; BadInput for a folder."""
+    """Read a file. Raises NotFound; Refused without permission; BadInput for a folder, and for what has more
+    than 1 GiB, or no end, as a link to /dev/zero has."""
+    pieces = []
     try:
-        return Path(file).read_bytes()
+        with open(file, "rb") as opened:
+            while piece := opened.read(_PIECE_BYTES):
+                pieces.append(piece)
+                if len(pieces) * _PIECE_BYTES > _MAX_FILE_BYTES:
+                    raise TooLarge("this file has more than 1 GiB, which Redis does not take", place=file)
+        return b"".join(pieces)
     except (FileNotFoundError, ValueError):  # ValueError: a NUL in the name
         raise NotFound("there is no such file", place=file) from None
     except PermissionError:

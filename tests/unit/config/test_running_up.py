@@ -147,3 +147,13 @@ def test_a_state_folder_that_cannot_be_written_stops_nothing(home: Path) -> None
     with registered_up(home) as is_registered:
         assert not is_registered
     assert with_running_up(loaded()).settings.redis_url == ""
+
+
+def test_a_link_says_nothing(server: ValkeyServer, home: Path) -> None:
+    """Another user, whose folder $XDG_STATE_HOME still names after `su`, can link to a file of this user."""
+    with up(server, home / "data"):
+        (file,) = (home / "state" / "lfr" / "up").iterdir()
+        file.rename(home / "file")
+        file.symlink_to(home / "file")
+        assert with_running_up(loaded()).settings == loaded().settings
+        file.unlink()

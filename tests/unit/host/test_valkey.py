@@ -80,6 +80,19 @@ def test_a_folder_to_which_everybody_can_write_is_refused(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", ["data", "", "link"])
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, name: str) -> None:
+    """He could put links in place of its files, and another server in place of this one."""
+    (tmp_path / "of-other" / "data").mkdir(parents=True)
+    (tmp_path / "of-other" / "link").symlink_to(tmp_path)
+    os.chown(tmp_path / "of-other" / name, 65_534, 65_534, follow_symlinks=False)
+    data = tmp_path / "of-other" / (name or "data")
+    with pytest.raises(CannotWrite, match="belongs to another user"), hold_data_folder(data):
+        pass
+    assert not list(tmp_path.rglob("*.lock"))
+
+
 def test_a_port_needs_the_password_which_no_process_list_shows(tmp_path: Path) -> None:
     with ValkeyServer(tmp_path, port=0, password="not-for-others") as server:
         arguments = Path(f"/proc/{server.pid}/cmdline").read_bytes()
