@@ -432,7 +432,7 @@ class Client:
         def operation(store: Store) -> dict[str, Any]:
             plan = plan_bulk(store, action, where, as_of=as_of, index=index)
             states = {state.value: count for state, count in count_whole_bulk(store, plan).states.items()}
-            steps = [] if dry_run else [step for step, _ in run_bulk(store, plan, write_archive=write)]
+            steps = [] if dry_run else [*run_bulk(store, plan, write_archive=write)]
             return {
                 "as_of": iso_time(plan.as_of_ms),
                 "states": states,

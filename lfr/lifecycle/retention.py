@@ -11,7 +11,7 @@ from typing import Final
 from lfr.config.settings import Settings
 from lfr.errors import BadInput, BadSettings, CannotWrite, Refused, Unreachable
 from lfr.lifecycle.archiver import PageArchiver
-from lfr.operations.delete_ended import delete_ended_workflows
+from lfr.operations.delete_ended import MAX_TOGETHER, delete_ended_workflows
 from lfr.operations.intervene import Condition
 from lfr.operations.prune import WriteArchive, delete_pruned
 from lfr.operations.select_workflows import RECORD_COST, Position, select_workflows
@@ -35,9 +35,6 @@ _RESCAN_SECONDS: Final = 60.0
 
 _PAGE: Final = 100
 """How many workflows a slice finds; it reads as many records, at most."""
-
-_TOGETHER: Final = 25
-"""How many workflows one transaction deletes; other clients wait for it."""
 
 _MAX_REPORTED: Final = 1000
 """For how many workflows it is remembered that the log says why they stay."""
@@ -153,15 +150,9 @@ class Retention:
                 self._report(id, problem)
 
     def _delete_together(self, connection: Connection) -> None:
-        conditions = dict(self._doomed.popleft() for _ in range(min(_TOGETHER, len(self._doomed))))
+        conditions = dict(self._doomed.popleft() for _ in range(min(MAX_TOGETHER, len(self._doomed))))
         try:
-            remaining = delete_ended_workflows(
-                self._store,
-                connection,
-                self._flows,
-                list(conditions),
-                lambda record: conditions[record.id](record),
-            ).remaining
+            remaining = delete_ended_workflows(self._store, connection, self._flows, conditions).remaining
         except (Unreachable, Refused):
             raise
         except Exception:  # a defect that one of them meets: that one is named when they are deleted singly

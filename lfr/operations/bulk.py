@@ -1,4 +1,5 @@
-"""Bulk actions: one action on all workflows that a filter selects, each in a transaction of its own.
+"""Bulk actions: one action on all workflows that a filter selects, each in a transaction of its own, or many
+together if they are deleted.
 
 The filter has a fixed time: what has started or ended since does not match. So an action that was interrupted
 goes on with the same filter and time, however far it had come: it does nothing twice, and nothing else.
@@ -15,6 +16,7 @@ from typing import Final
 
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow
+from lfr.operations.delete_ended import MAX_TOGETHER, delete_ended_workflows
 from lfr.operations.intervene import change_state_if, delete_workflow_if, retry_task_if
 from lfr.operations.pause import change_pause_if
 from lfr.operations.permitted_actions import WorkflowAction, states_that_permit
@@ -161,29 +163,60 @@ def count_whole_bulk(store: Store, plan: BulkPlan) -> BulkCount:
 
 
 def run_bulk(
-    store: Store,
-    plan: BulkPlan,
-    after: Position | None = None,
-    *,
-    write_archive: WriteArchive | None = None,
-) -> Iterator[tuple[BulkStep, Position]]:
-    """Do the action to the workflows behind `after`, those that started first first; yield what has become of
-    each, and its position, to go on behind it.
+    store: Store, plan: BulkPlan, *, write_archive: WriteArchive | None = None
+) -> Iterator[BulkStep]:
+    """Do the action to all workflows of a plan, those that started first first; yield what has become of
+    each.
 
-    Each is checked again in its transaction. It may be stopped after each one; the same plan goes on. ARCHIVE
+    Each is checked again in its transaction. It may be stopped at any time; the same plan goes on. ARCHIVE
     needs `write_archive`. Raises CannotWrite: then nothing more is done.
     """
+    for steps, _ in _run(store, plan, None, write_archive):
+        yield from steps
+
+
+def _run(
+    store: Store, plan: BulkPlan, after: Position | None, write_archive: WriteArchive | None
+) -> Iterator[tuple[list[BulkStep], Position]]:
+    """Do the action to the workflows behind `after`; yield what has become of some of them, one at least, and
+    the position behind which to go on."""
     flows = FlowCache()
     while True:
         with store.connect() as connection:
             selection = select_workflows(connection, plan.filter, after, count=_PAGE, newest_first=False)
             records = _select_by_pause(connection, plan, selection.records)
-        for record in records:
-            step = _act(store, flows, plan, record, write_archive)
-            yield step, Position(record.started_ms, record.id)
+        if plan.action is BulkAction.DELETE:
+            for first in range(0, len(records), MAX_TOGETHER):
+                yield from _delete(store, flows, plan, records[first : first + MAX_TOGETHER])
+        else:
+            for record in records:
+                yield [_act(store, flows, plan, record.id, write_archive)], _position(record)
         after = selection.next
         if after is None:
             return
+
+
+def _delete(
+    store: Store, flows: FlowCache, plan: BulkPlan, records: Sequence[Record]
+) -> Iterator[tuple[list[BulkStep], Position]]:
+    """Delete workflows as `_run` does: first what one transaction can delete, then the others."""
+    with store.connect() as connection:
+        deletion = delete_ended_workflows(
+            store, connection, flows, {record.id: plan.filter.matches for record in records}
+        )
+    steps = [BulkStep(id, is_changed=True) for id in deletion.deleted]
+    steps += [BulkStep(id, is_changed=False) for id in deletion.unchanged]
+    remaining = set(deletion.remaining)
+    for record in records:
+        if record.id in remaining:
+            yield [*steps, _act(store, flows, plan, record.id, None)], _position(record)
+            steps = []
+    if steps:
+        yield steps, _position(records[-1])
+
+
+def _position(record: Record) -> Position:
+    return Position(record.started_ms, record.id)
 
 
 def _select_by_pause(connection: Connection, plan: BulkPlan, records: Sequence[Record]) -> Sequence[Record]:
@@ -196,9 +229,9 @@ def _select_by_pause(connection: Connection, plan: BulkPlan, records: Sequence[R
 
 
 def _act(
-    store: Store, flows: FlowCache, plan: BulkPlan, record: Record, write_archive: WriteArchive | None
+    store: Store, flows: FlowCache, plan: BulkPlan, id: str, write_archive: WriteArchive | None
 ) -> BulkStep:
-    id, matches = record.id, plan.filter.matches
+    matches = plan.filter.matches
     try:
         match plan.action:
             case BulkAction.DELETE:
@@ -241,14 +274,16 @@ def run_bulk_slice(
     max_seconds: float,
     write_archive: WriteArchive | None = None,
 ) -> BulkSlice:
-    """Do the action to some of the workflows behind `after`, as `run_bulk` does, and at least to one."""
+    """Do the action to some of the workflows behind `after`, as `run_bulk` does, and at least to one; a
+    transaction that deletes many may exceed `max_workflows`."""
     done = BulkSlice()
     deadline = time.monotonic() + max_seconds
-    for step, position in run_bulk(store, plan, after, write_archive=write_archive):
-        done.changed += step.is_changed
-        done.unchanged += not step.is_changed and not step.problem
-        if step.problem:
-            done.problems[step.id] = step.problem
+    for steps, position in _run(store, plan, after, write_archive):
+        for step in steps:
+            done.changed += step.is_changed
+            done.unchanged += not step.is_changed and not step.problem
+            if step.problem:
+                done.problems[step.id] = step.problem
         number = done.changed + done.unchanged + len(done.problems)
         if number >= max_workflows or time.monotonic() >= deadline:
             done.next = position

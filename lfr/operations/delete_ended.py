@@ -7,7 +7,7 @@ pause, a flow that nobody else uses. Here all are looked at together, and those 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,6 +29,9 @@ from lfr.store.workflows.items import out_of_band_keys
 from lfr.store.workflows.record import LIST_FIELDS, Record, parse_record
 from lfr.store.workflows.search_indexes import unindex_together_commands
 
+MAX_TOGETHER: Final = 25
+"""How many workflows one transaction deletes; other clients wait for it."""
+
 _MAX_TASKS: Final = 100
 """A workflow of a flow with more tasks is deleted by itself: each may have a key."""
 
@@ -48,15 +51,17 @@ class Deletion:
 
 
 def delete_ended_workflows(
-    store: Store, connection: Connection, flows: FlowCache, ids: Sequence[str], condition: Condition
+    store: Store, connection: Connection, flows: FlowCache, conditions: Mapping[str, Condition]
 ) -> Deletion:
-    """Delete those of these workflows, one at least, that fulfil the condition, in one transaction.
+    """Delete those of these workflows, up to MAX_TOGETHER, that fulfil their conditions, in one transaction.
 
     If somebody changes one of them meanwhile, nothing is deleted, and all of them remain. (WATCH, HMGET,
     HLEN; DEL, ZREM, HINCRBY, HDEL, XADD)
     """
     done = Deletion()
-    records, names_by_id = _load(connection, flows, ids, condition, done)
+    if not conditions:
+        return done
+    records, names_by_id = _load(connection, flows, conditions, done)
     if not records:
         connection.unwatch()
         return done
@@ -77,10 +82,11 @@ def delete_ended_workflows(
 
 
 def _load(
-    connection: Connection, flows: FlowCache, ids: Sequence[str], condition: Condition, done: Deletion
+    connection: Connection, flows: FlowCache, conditions: Mapping[str, Condition], done: Deletion
 ) -> tuple[list[Record], dict[str, list[str]]]:
     """Watch workflows. Return the records of those that are to be deleted, and the names of what they use in
     `flows:refs`, by id; note the others in `done`."""
+    ids = list(conditions)
     pipeline = Pipeline(connection)
     pipeline.add("WATCH", keys.CLAIMS_VERSION, *ids)  # this version changes with the pauses, too
     replies = [pipeline.add("HMGET", id, *LIST_FIELDS, "text") for id in ids]
@@ -98,7 +104,7 @@ def _load(
         has_wrong_key = any(each.value_or_none is None for each in (reply, *own_hashes))
         if has_wrong_key or pause is not None:
             done.remaining.append(id)
-        elif record is None or not condition(record):
+        elif record is None or not conditions[id](record):
             done.unchanged.append(id)
         elif record.active or record.state not in states:
             done.remaining.append(id)

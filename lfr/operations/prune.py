@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from lfr.errors import BadInput, Conflict, NotFound
 from lfr.operations.archive.archive import archive_workflow
+from lfr.operations.delete_ended import MAX_TOGETHER, delete_ended_workflows
 from lfr.operations.intervene import Condition, delete_workflow_if
 from lfr.operations.select_workflows import iterate_workflows
 from lfr.operations.workflow_filter import WorkflowFilter, parse_states
@@ -98,31 +99,33 @@ def plan_prune(
 
 
 def prune(store: Store, plan: PrunePlan, write_archive: WriteArchive | None = None) -> Iterator[PruneStep]:
-    """Delete the workflows of a plan one after the other, each in a transaction of its own; yield what has
-    become of each.
+    """Delete the workflows of a plan, many in each transaction; yield what has become of each.
 
     A workflow is deleted only if it still matches the filter in its transaction. With `write_archive`, its
     archive is written before, and it is deleted only if it has not been started or restarted since. It may be
-    stopped after each one; a later prune goes on. Raises CannotWrite: then nothing more is deleted.
+    stopped at any time; a later prune goes on. Raises CannotWrite: then nothing more is deleted.
     """
     flows = FlowCache()
-    for id in plan.ids:
-        yield prune_workflow(store, flows, plan.filter, id, write_archive)
-
-
-def prune_workflow(
-    store: Store, flows: FlowCache, filter: WorkflowFilter, id: str, write_archive: WriteArchive | None
-) -> PruneStep:
-    """Archive and delete one workflow, as `prune` does. Raises CannotWrite."""
-    try:
-        condition: Condition | None = filter.matches
-        if write_archive is not None:
-            condition = archive_before(store, filter, id, write_archive)
-    except (NotFound, Conflict) as error:
-        return PruneStep(id, is_deleted=False, problem=str(error))
-    return (
-        PruneStep(id, is_deleted=False) if condition is None else delete_pruned(store, flows, id, condition)
-    )
+    for first in range(0, len(plan.ids), MAX_TOGETHER):
+        conditions: dict[str, Condition] = {}
+        for id in plan.ids[first : first + MAX_TOGETHER]:
+            condition: Condition | None = plan.filter.matches
+            if write_archive is not None:
+                try:
+                    condition = archive_before(store, plan.filter, id, write_archive)
+                except (NotFound, Conflict) as error:
+                    yield PruneStep(id, is_deleted=False, problem=str(error))
+                    continue
+            if condition is not None:
+                conditions[id] = condition
+            else:
+                yield PruneStep(id, is_deleted=False)
+        with store.connect() as connection:
+            deletion = delete_ended_workflows(store, connection, flows, conditions)
+        yield from (PruneStep(id, is_deleted=True) for id in deletion.deleted)
+        yield from (PruneStep(id, is_deleted=False) for id in deletion.unchanged)
+        for id in deletion.remaining:
+            yield delete_pruned(store, flows, id, conditions[id])
 
 
 def delete_pruned(store: Store, flows: FlowCache, id: str, condition: Condition) -> PruneStep:

@@ -81,7 +81,7 @@ def test_a_group_selects_exactly_its_members(store: Store, failures: list[str], 
 
 def test_a_group_is_restarted_and_nothing_else(store: Store, failures: list[str]) -> None:
     where = next(each["where"] for each in group_failures(store)["groups"] if each["count"] == 3)
-    steps = [step for step, _ in run_bulk(store, plan_bulk(store, "restart", where))]
+    steps = [*run_bulk(store, plan_bulk(store, "restart", where))]
     assert sorted(step.id for step in steps) == [f"workflow:a-{n}" for n in range(3)]
     assert all(step.is_changed for step in steps)
     assert [count for *_, count in groups(store)] == [1, 2, 1]

@@ -24,6 +24,7 @@ from lfr.operations import list_workflows as list_module
 from lfr.operations import prune as prune_module
 from lfr.operations import select_workflows as select_module
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
+from lfr.operations.delete_ended import Deletion
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import fail_task, restart_workflow, skip_task, terminate_workflow
 from lfr.operations.list_workflows import list_largest, make_filter
@@ -111,7 +112,22 @@ def test_pages_of_workflows_that_started_together(
     assert (plan_prune(store, "30d").ids, plan_prune(store, "30d").bytes) == ((), 0)
 
 
-def test_it_can_be_interrupted_and_repeated(store: Store, client: redis.Redis) -> None:
+def test_many_are_deleted_in_one_transaction(store: Store, client: redis.Redis) -> None:
+    ids = [finished(store, client, f"w{n}", 40) for n in range(60)]
+    parent = start_workflow(store, "@flow f * A", [1], "parent").id  # it may have more than keys of its own
+    terminate_workflow(store, parent)
+    make_older(client, parent, 40)
+    before = client.info("commandstats")["cmdstat_exec"]["calls"]
+    steps = list(prune(store, plan_prune(store, "30d", ["FINISHED", "TERMINATED"])))
+    assert sorted(deleted_ids(steps)) == sorted([*ids, parent])
+    assert client.info("commandstats")["cmdstat_exec"]["calls"] - before == 4  # 25, 25, 10, and the parent
+    assert listed_ids(store) == [] and not client.keys("workflow:*")
+
+
+def test_it_can_be_interrupted_and_repeated(
+    store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune_module, "MAX_TOGETHER", 2)
     ids = [finished(store, client, f"w{n}", 40 - n) for n in range(4)]
     plan = plan_prune(store, 30 * 24 * 3600)
     assert deleted_ids(list(islice(prune(store, plan), 2))) == ids[:2]
@@ -256,14 +272,15 @@ def test_an_interrupted_command_says_how_far_it_is(
     store: Store, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [finished(store, client, f"w{n}", 40 - n) for n in range(3)]
-    original = prune_module.prune_workflow
+    original = prune_module.delete_ended_workflows
 
-    def interrupt(*arguments: Any) -> PruneStep:
-        if arguments[3] == ids[1]:
+    def interrupt(*arguments: Any) -> Deletion:
+        if ids[1] in arguments[3]:
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(prune_module, "prune_workflow", interrupt)
+    monkeypatch.setattr(prune_module, "MAX_TOGETHER", 1)
+    monkeypatch.setattr(prune_module, "delete_ended_workflows", interrupt)
     screen = terminal()
     parser = make_parser(COMMANDS["prune"], HANDLER)
     arguments = parser.parse_args(

@@ -111,7 +111,7 @@ def test_a_slice_begins_no_further_workflow_once_its_time_is_over(
     store: Store, client: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "_SHARE", 0.0)
-    monkeypatch.setattr(retention, "_TOGETHER", 1)
+    monkeypatch.setattr(retention, "MAX_TOGETHER", 1)
     for n in range(3):
         finished(store, client, f"old{n}", 40)
     store = open_store(replace(settings, retention_finished_seconds=MONTH))
@@ -143,7 +143,7 @@ def test_many_are_deleted_together_with_all_that_is_theirs(
     ids = [f"workflow:{name}" for name in ("f1", "f2", "f3", "g1", "g2", "parent", "other", "runs", "nobody")]
     with store.connect() as connection:
         deletion = delete_module.delete_ended_workflows(
-            store, connection, FlowCache(), ids, lambda record: record.id != "workflow:other"
+            store, connection, FlowCache(), dict.fromkeys(ids, lambda record: record.id != "workflow:other")
         )
         assert not connection.is_watching
     assert deletion.deleted == ids[:5]
@@ -165,7 +165,9 @@ def test_a_change_in_between_deletes_nothing(store: Store, client: redis.Redis) 
         return True
 
     with store.connect() as connection:
-        deletion = delete_module.delete_ended_workflows(store, connection, FlowCache(), ids, interfere)
+        deletion = delete_module.delete_ended_workflows(
+            store, connection, FlowCache(), dict.fromkeys(ids, interfere)
+        )
     assert (deletion.deleted, deletion.remaining) == ([], ids)
     assert all(map(client.exists, ids))
 
@@ -175,7 +177,9 @@ def test_a_deletion_takes_few_commands(store: Store, client: redis.Redis) -> Non
     ids = [finished(store, client, f"w{n}", 40) for n in range(number)]
     client.config_resetstat()
     with store.connect() as connection:
-        deletion = delete_module.delete_ended_workflows(store, connection, FlowCache(), ids, lambda _: True)
+        deletion = delete_module.delete_ended_workflows(
+            store, connection, FlowCache(), dict.fromkeys(ids, lambda _: True)
+        )
     calls = {name: each["calls"] for name, each in client.info("commandstats").items()}
     assert deletion.deleted == ids
     assert sum(calls.values()) <= 3 * number + 20, calls

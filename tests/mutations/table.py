@@ -588,7 +588,7 @@ MUTATIONS: Final = (
     Mutation(
         "delete together what does not match any more",
         "lfr/operations/delete_ended.py",
-        "        elif record is None or not condition(record):\n",
+        "        elif record is None or not conditions[id](record):\n",
         "        elif record is None:\n",
         _tests("test_retention.py"),
     ),

@@ -118,7 +118,7 @@ HANDLER = Handler(
     _add_arguments,
     _run,
     "Says how many workflows match and how many bytes of Redis they take, asks, and deletes them with their "
-    "items, each in a transaction of its own. Workflows that run, and failed ones of which tasks still run, "
+    "items, many in each transaction. Workflows that run, and failed ones of which tasks still run, "
     "stay. It can be interrupted at any time, and called again. With --archive, the archive of each is on "
     "the disk before it is deleted; lfr restore makes a workflow of it again. --dry-run prints the ids.",
     (

@@ -141,7 +141,7 @@ def _run(
     problems: dict[str, Json] = {}
     write = None if folder is None else archive_writer(store.settings, folder)
     try:
-        for number, (step, _) in enumerate(run_bulk(store, plan, write_archive=write), 1):
+        for number, step in enumerate(run_bulk(store, plan, write_archive=write), 1):
             changed += step.is_changed
             if step.problem:
                 problems[step.id] = step.problem
