@@ -17,6 +17,7 @@ from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append_command
 from lfr.store.workflows.queries import load_step
+from lfr.store.workflows.start_events import forget_start_commands
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.checks import read_whole_number
 from lfr.values.json import ABSENT, Json
@@ -86,15 +87,15 @@ def complete_task(
         **({} if output is ABSENT else {"output": output}),
         **events.actor_values(store.actor),
     }
-    return _send_end_task(store, values, step.base or step.name)
+    return _send_end_task(store, values, step.base or step.name, (id, index, progress.attempt, record.run))
 
 
-def _send_end_task(store: Store, values: Mapping[str, Json], base: str) -> str:
+def _send_end_task(store: Store, values: Mapping[str, Json], base: str, attempt_id: events.AttemptId) -> str:
     """Send an end-task event. For a wait: task, also send cancel-task, so that the wait role drops the wait;
     otherwise the wait would stay and claim the event that it waits for. Workers check what is in their queue,
-    so that they do not begin the task."""
+    so that they do not begin the task; and what a pause has held back, or a delay, does not start."""
     at = format_timestamp(time.time())
-    commands = [append_command(keys.ENDS, events.END_TASK, at, values)]
+    commands = [append_command(keys.ENDS, events.END_TASK, at, values), *forget_start_commands([attempt_id])]
     if base.startswith(WAIT_PREFIX):
         names = ("workflow", "name", "index", "attempt", "run")
         attempt = {name: values[name] for name in names if name in values}

@@ -262,6 +262,37 @@ def test_a_lifecycle_dies_as_it_starts_what_was_held(
     assert Counter(task["workflow"] for task in events_of(client, "start-task")) == Counter(ids)
 
 
+def test_a_task_that_was_held_and_is_ended_by_hand_does_not_start(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    slow, other = stepper(Lifecycle(store)), stepper(Lifecycle(store))
+    hold_events(client)
+    pause(store, "all")
+    id = start_workflow(store, "a -> b").id
+    resume(store, "all")
+
+    def end() -> None:
+        complete_task(store, id, "a", 1)
+        run(other)
+
+    with overtaken(slow.connection, end, writing="ZREM waits:delayed"):
+        run(slow)
+    assert started(client) == [("b", 1)]
+    assert not client.exists(keys.HELD_STARTS, keys.DELAYED_STARTS, keys.delayed_start(id, 1, 1, ""))
+
+
+def test_a_clock_that_goes_back_delays_no_resume(store: Store, client: redis.Redis, stepper: Make) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    hold_events(client)
+    pause(store, "all")
+    start_workflow(store, "a")
+    for member, score in client.zrange(keys.HELD_STARTS, 0, -1, withscores=True):
+        client.zadd(keys.HELD_STARTS, {member: score + 600_000})
+    resume(store, "all")
+    run(lifecycle)
+    assert started(client) == [("a", 1)]
+
+
 def test_what_cannot_be_paused_or_resumed(store: Store) -> None:
     id = start_workflow(store, "a").id
     with pytest.raises(Conflict, match="is not paused"):

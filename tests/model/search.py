@@ -1,12 +1,12 @@
-"""Searches all states of the model, breadth first, and checks what must hold in each of them."""
+"""Searches all states of the model of the protocol, and checks what must hold in each of them."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from tests.model.explore import Search, explore
 from tests.model.protocol import (
     DONE,
     INITIAL,
@@ -27,47 +27,14 @@ or taken over."""
 EntryT = TypeVar("EntryT", Result, Task)
 
 
-@dataclass(slots=True)
-class Search:
-    """What a search has found: how many states and transitions; what was wrong, with the way to it."""
-
-    states: int = 0
-    transitions: int = 0
-    wrong: str = ""
-    way: list[str] = field(default_factory=list)
-
-
 def search(limits: Limits, mutation: str = "") -> Search:
     """Visit every state that can be reached within the limits. Stop at the first that is wrong."""
+
+    def following(state: State) -> Iterator[tuple[str, State]]:
+        return ((name, canonical(each)) for name, each in successors(state, mutation))
+
     first = canonical(INITIAL._replace(limits=limits))
-    numbers: dict[State, int] = {first: 0}
-    came_from: list[tuple[int, str]] = [(-1, "")]
-    before: list[list[int]] = [[]]
-    ends: list[int] = []
-    result = Search()
-    queue = deque([(first, 0)])
-    while queue:
-        state, number = queue.popleft()
-        if wrong := find_wrong(state):
-            result.states, result.wrong, result.way = len(numbers), wrong, _way(came_from, number)
-            return result
-        if is_end(state):
-            ends.append(number)
-        for name, following in successors(state, mutation):
-            following = canonical(following)
-            result.transitions += 1
-            other = numbers.get(following)
-            if other is None:
-                other = numbers[following] = len(numbers)
-                came_from.append((number, name))
-                before.append([])
-                queue.append((following, other))
-            before[other].append(number)
-    result.states = len(numbers)
-    stuck = _find_stuck(before, ends)
-    if stuck is not None:
-        result.wrong, result.way = "from here the workflow can never finish", _way(came_from, stuck)
-    return result
+    return explore(first, following, find_wrong, is_end, "from here the workflow can never finish")
 
 
 def find_wrong(state: State) -> str:
@@ -177,24 +144,3 @@ def _lost(entry: EntryT) -> EntryT:
 
 def _other(owner: int | None) -> int | None:
     return owner if owner in (None, LOST) else 1 - owner
-
-
-def _find_stuck(before: list[list[int]], ends: list[int]) -> int | None:
-    """Return the first state from which no end can be reached, or None."""
-    can_end = bytearray(len(before))
-    stack = list(ends)
-    while stack:
-        number = stack.pop()
-        if not can_end[number]:
-            can_end[number] = 1
-            stack += before[number]
-    position = can_end.find(0)
-    return None if position < 0 else position
-
-
-def _way(came_from: list[tuple[int, str]], number: int) -> list[str]:
-    names: list[str] = []
-    while number > 0:
-        number, name = came_from[number]
-        names.append(name)
-    return names[::-1]

@@ -394,10 +394,17 @@ MUTATIONS: Final = (
         _tests("test_schedules.py"),
     ),
     Mutation(
+        "start what was held and has been ended by hand",
+        "lfr/operations/complete_task.py",
+        ", *forget_start_commands([attempt_id])]",
+        "]",
+        _tests("test_pauses.py"),
+    ),
+    Mutation(
         "drop with a resume what waits for the clock",
         "lfr/store/queues/pauses.py",
-        '("ZUNIONSTORE", keys.DELAYED_STARTS, 2, keys.DELAYED_STARTS, keys.HELD_STARTS)',
-        '("ZUNIONSTORE", keys.DELAYED_STARTS, 1, keys.HELD_STARTS)',
+        'keys.DELAYED_STARTS, 2, keys.DELAYED_STARTS, keys.HELD_STARTS, "WEIGHTS", 1, 0',
+        'keys.DELAYED_STARTS, 1, keys.HELD_STARTS, "WEIGHTS", 0',
         _tests("test_pauses.py"),
     ),
     Mutation(

@@ -83,11 +83,12 @@ def pause_commands(pause: Pause) -> list[Command]:
 
 def resume_commands(pause: Pause) -> list[Command]:
     """Return the commands that end a pause, and let start what it has held back. What another pause holds
-    back as well is held again when it is to start. (HDEL, SET, ZUNIONSTORE, DEL)"""
+    back as well is held again when it is to start. The weights let it start at once, also if the clock of
+    Redis has gone back since it was held. (HDEL, SET, ZUNIONSTORE, DEL)"""
     return [
         ("HDEL", keys.PAUSES, _field(pause.scope, pause.name)),
         new_version_command(),
-        ("ZUNIONSTORE", keys.DELAYED_STARTS, 2, keys.DELAYED_STARTS, keys.HELD_STARTS),
+        ("ZUNIONSTORE", keys.DELAYED_STARTS, 2, keys.DELAYED_STARTS, keys.HELD_STARTS, "WEIGHTS", 1, 0),
         ("DEL", keys.HELD_STARTS),
     ]
 
