@@ -54,6 +54,15 @@ class Lifecycle(NamedTuple):
     is_fresh: bool = True
 
 
+class Operator(NamedTuple):
+    """What somebody who pauses or resumes the schedule has in memory: the time of the clock when it was read,
+    and whether it is still so. `action` is empty if nobody does."""
+
+    action: str = ""
+    now: int = 0
+    is_fresh: bool = True
+
+
 class State(NamedTuple):
     """All of it.
 
@@ -61,7 +70,7 @@ class State(NamedTuple):
     due       when the schedule is to be decided; 0: never
     started   the times whose workflows were started; `alive`: those that run
     lifecycles  two
-    is_paused   whether people have paused it, whatever is stored
+    is_paused   whether people have paused it, whatever is stored; `paused_at`: the time of the clock then
     """
 
     overlap: str
@@ -72,8 +81,10 @@ class State(NamedTuple):
     started: frozenset[int] = frozenset()
     alive: frozenset[int] = frozenset()
     lifecycles: tuple[Lifecycle, Lifecycle] = (Lifecycle(), Lifecycle())
+    operator: Operator = Operator()
     pauses: int = 2
     is_paused: bool = False
+    paused_at: int = 0
     wrong: str = ""
 
 
@@ -83,6 +94,7 @@ MUTATIONS = {
     "record before the start": "the outcome is in a transaction of its own, before the start",
     "record after the start": "the outcome is in a transaction of its own, after the start",
     "pause what nobody watches": "a pause is written elsewhere than the schedule",
+    "pause over what is due": "a pause does not decide the times that have come before it",
     "resume without a time": "a resume does not say when to decide again",
     "resume without a list": "what has passed in a pause is not listed",
     "start into a pause": "a decision does not look whether the schedule is paused",
@@ -224,19 +236,37 @@ def _start(state: State, time: int) -> State:
 
 
 def _operators(state: State, mutation: str) -> Iterator[tuple[str, State]]:
-    schedule = state.schedule
-    if not schedule.paused and state.pauses:
-        after = state._replace(pauses=state.pauses - 1, due=0, is_paused=True)
-        if mutation == "pause what nobody watches":
-            yield "pause", after._replace(schedule=schedule._replace(paused=True))
-        else:
-            yield "pause", _change(after, schedule._replace(paused=True))
+    """Somebody reads the schedule, then pauses or resumes it. What is due is decided before a pause, as by a
+    lifecycle: here, by one."""
+    schedule, me = state.schedule, state.operator
+    if me.action:
+        idle = state._replace(operator=Operator())
+        yield "an operator dies", idle
+        yield f"an operator {me.action}", _change_pause(idle, me, mutation) if me.is_fresh else idle
     elif schedule.paused:
-        passed = [(time, "missed") for time in range(schedule.cursor + 1, state.now + 1)]
-        outcomes = state.outcomes if mutation == "resume without a list" else (*state.outcomes, *passed)
-        due = 0 if mutation == "resume without a time" else max(state.now, 1)
-        after = state._replace(outcomes=tuple(sorted(outcomes)), due=due, is_paused=False)
-        yield "resume", _change(after, schedule._replace(paused=False, cursor=state.now))
+        yield "an operator reads", state._replace(operator=Operator("resumes", state.now))
+    elif state.pauses and (schedule.cursor == state.now or mutation == "pause over what is due"):
+        yield "an operator reads", state._replace(operator=Operator("pauses", state.now))
+
+
+def _change_pause(state: State, me: Operator, mutation: str) -> State:
+    """One MULTI/EXEC: the schedule, when it is to be decided, and what was missed in a pause."""
+    schedule = state.schedule
+    if me.action == "pauses":
+        after = state._replace(pauses=state.pauses - 1, due=0, is_paused=True, paused_at=me.now)
+        paused = schedule._replace(paused=True)
+        unwatched = mutation == "pause what nobody watches"
+        return after._replace(schedule=paused) if unwatched else _change(after, paused)
+    passed = range(schedule.cursor + 1, me.now + 1)
+    wrong = state.wrong
+    if any(time <= state.paused_at for time in passed):
+        wrong = "a time is missed that had come before the pause"
+    outcomes = state.outcomes
+    if mutation != "resume without a list":
+        outcomes = tuple(sorted((*outcomes, *((time, "missed") for time in passed))))
+    due = 0 if mutation == "resume without a time" else max(me.now, 1)
+    after = state._replace(outcomes=outcomes, due=due, is_paused=False, paused_at=0, wrong=wrong)
+    return _change(after, schedule._replace(paused=False, cursor=max(schedule.cursor, me.now)))
 
 
 def _with_lifecycle(state: State, number: int, lifecycle: Lifecycle) -> State:
@@ -248,7 +278,8 @@ def _change(state: State, schedule: Schedule) -> State:
     """Store a schedule: who has watched it is refused."""
     first, second = state.lifecycles
     lifecycles = (first._replace(is_fresh=False), second._replace(is_fresh=False))
-    return state._replace(schedule=schedule, lifecycles=lifecycles)
+    operator = state.operator._replace(is_fresh=False) if state.operator.action else Operator()
+    return state._replace(schedule=schedule, lifecycles=lifecycles, operator=operator)
 
 
 def canonical(state: State) -> State:
@@ -287,4 +318,5 @@ def is_end(state: State) -> bool:
     """Return whether all times are decided and all workflows have ended."""
     is_idle = all(each.phase == "idle" for each in state.lifecycles)
     is_decided = state.schedule.cursor == LAST and not state.schedule.queued
+    is_idle &= not state.operator.action
     return is_decided and not state.schedule.paused and not state.alive and is_idle
