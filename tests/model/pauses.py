@@ -1,12 +1,12 @@
 """A model of pauses: two pauses, of a workflow and of its flow, while lifecycles start steps.
 
-docs/protocol.md ties each transition to functions of `lfr/`. The workflow is `A -> B`. A client starts it; two
-lifecycles process results and start what was held back; operators pause, resume, retry and end steps by hand.
-Workers are one transition here: `tests/model/protocol.py` has them whole.
+docs/protocol.md ties each transition to functions of `lfr/`. The workflow is `A -> B`. A client starts it;
+two lifecycles process results and start what was held back; operators pause, resume, retry and end steps by
+hand. Workers are one transition here: `tests/model/protocol.py` has them whole.
 
 Each transaction watches versions. A process needs to know only whether what it has watched is still as it
-was: `is_fresh` for the workflow, for the claims and pauses, and for the start that it fires. So pauses may come
-and go without end, every process may die at any time, and the states are still few.
+was: `is_fresh` for the workflow, for the claims and pauses, and for the start that it fires. So pauses may
+come and go without end, every process may die at any time, and the states are still few.
 """
 
 from __future__ import annotations

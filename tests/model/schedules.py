@@ -283,7 +283,8 @@ def _change(state: State, schedule: Schedule) -> State:
 
 
 def canonical(state: State) -> State:
-    """Return the state with lifecycles in order, which are alike; only a decision counts on what it has read."""
+    """Return the state with lifecycles in order, which are alike; only a decision counts on what it has
+    read."""
     first, second = sorted(
         each if each.phase == "decided" else each._replace(is_fresh=True) for each in state.lifecycles
     )
