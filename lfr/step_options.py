@@ -109,6 +109,22 @@ def task_parameters(parameters: Json) -> Json:
     return {} if parameters is None else parameters
 
 
+def option_hint(name: str) -> str:
+    """Return what to write if a parameter of a task was meant as an option of lfr; empty: it is none."""
+    return f"for lfr itself, write (- lfr: {{{name}: ...}} -)" if name in STEP_KEYS else ""
+
+
+def looks_like_retry(parameters: Json) -> bool:
+    """Return whether a task's own parameters have the option `retry`, which reaches only the task there."""
+    if not isinstance(parameters, dict) or not isinstance(parameters.get("retry"), dict):
+        return False
+    try:
+        _parse_retry(parameters["retry"])
+    except BadStepOptions:
+        return False
+    return True
+
+
 def parse_step_options(parameters: Json) -> StepOptions:
     """Return the options in a step's parameters, those under the key `lfr`. Raises BadStepOptions."""
     if not isinstance(parameters, dict) or RESERVED_KEY not in parameters:

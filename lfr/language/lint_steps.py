@@ -15,7 +15,14 @@ from lfr.language.ast import FlowText, Scope, walk_all_scopes
 from lfr.language.compile import Compiled
 from lfr.language.diagnostics import Problem
 from lfr.language.resolve import is_absolute
-from lfr.step_options import LOAD, STORE, parse_step_options, task_parameters
+from lfr.step_options import (
+    LOAD,
+    STORE,
+    looks_like_retry,
+    option_hint,
+    parse_step_options,
+    task_parameters,
+)
 from lfr.tasks.catalogue import EVENT, BuiltInTask, find_built_in, is_reserved
 from lfr.tasks.parameters import BadParameter, parse_parameters
 from lfr.tasks.resource import parse_load, parse_store
@@ -87,6 +94,9 @@ def _lint_parameters(compiled: Compiled) -> Iterator[Problem]:
             task = built_in(name)
             if task is not None:
                 yield from _lint_unknown_parameters(task, name, step, compiled.offsets[step.index])
+            elif looks_like_retry(step.parameters):
+                message = "retry is a parameter of the task here: lfr does not retry it"
+                yield Problem(compiled.offsets[step.index], message, option_hint("retry"))
             reason = None if task is None else _parameters_error(task, name, task_parameters(step.parameters))
             if reason is None and name == EVENT:
                 reason = _event_error(task_parameters(step.parameters))
@@ -109,7 +119,7 @@ def _lint_unknown_parameters(task: BuiltInTask, name: str, step: Step, offset: i
     for key in unknown:
         if key not in used and None not in used:
             message = f"{name} has no parameter {key}, and no template of it uses that"
-            hint = suggestion(key, names) or f"it has {', '.join(names)}"
+            hint = suggestion(key, names) or option_hint(key) or f"it has {', '.join(names)}"
             yield Problem(offset, message, hint, is_error=True)
 
 

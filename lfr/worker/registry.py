@@ -26,6 +26,7 @@ from types import ModuleType
 from typing import Any, Final, TypeVar
 
 from lfr.errors import BadInput, NotFound
+from lfr.step_options import option_hint
 from lfr.tasks.catalogue import is_reserved
 from lfr.values.texts import cut
 
@@ -95,7 +96,9 @@ class Task:
         for name, value in values.items():
             if name not in parameters and not takes_any:
                 names = f"but only {', '.join(parameters)}" if parameters else "nor any other"
-                raise BadCall(f"{name} is {cut(repr(value), 40)}, but it has no such parameter, {names}")
+                hint = f"; {hint}" if (hint := option_hint(name)) else ""
+                value_text = cut(repr(value), 40)
+                raise BadCall(f"{name} is {value_text}, but it has no such parameter, {names}{hint}")
         for name, parameter in parameters.items():
             if parameter.default is parameter.empty and name not in values:
                 words = f", {_CHECKED_TYPES[self.annotations[name]][1]}" if name in self.annotations else ""

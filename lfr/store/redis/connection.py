@@ -314,7 +314,7 @@ class Connection:
             return self._unavailable(error)
         if isinstance(error, (*_REFUSAL_ERRORS, redis.ResponseError)):  # to connect sends AUTH, SELECT
             return self._refused(error)
-        hint = "start it, or say where it is with --url, --host and --port or LFR_REDIS_URL"
+        hint = "lfr up starts one; or say where it is with --url, --host and --port or LFR_REDIS_URL"
         if self._sentinels:
             hint = "the Sentinels choose another one if it stays away"
         return Unreachable(f"no Redis answers at {self._server()}: {_reason(error)}", hint=hint)

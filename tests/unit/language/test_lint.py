@@ -28,6 +28,7 @@ def warnings(text: str) -> list[tuple[int, int, str]]:
             (1, 32),
             "c is a subflow: no task receives these parameters",
         ),
+        ("a → b (- retry: {times: 3} -)", (1, 5), "retry is a parameter of the task here"),
         ("a- > b", (1, 1), "the last character of the name a- is -"),
         ("a: b", (1, 1), "the last character of the name a: is :"),
         ("a → :x:; :x: → b", (1, 5), "the last character of the name x: is :"),
@@ -127,6 +128,12 @@ def test_a_warning_and_its_location(text: str, location: tuple[int, int], messag
             "did you mean duration?",
         ),
         (
+            "wait:delay (- {duration: 5, timeout: 6} -)",
+            (1, 1),
+            "wait:delay has no parameter",
+            "lfr: {timeout:",
+        ),
+        (
             "redis:GET (- {args: [a], zzz: 1} -)",
             (1, 1),
             "redis:GET has no parameter zzz",
@@ -223,6 +230,7 @@ def test_a_warning_within_a_declared_subflow_appears_once() -> None:
         "{ a b } → > { c } → ? `$.s` d",
         "{ a b } → c → ? `$.s` d",
         "? `$.s` a; ? `$.s` b",
+        "a (- {retry: 3, timeout: 5} -) → b (- retry: {how: often} -) → c (- lfr: {retry: {times: 1}} -)",
         "? `$.s` { a → :x; :x → b → :end } → c",
         "wait:delay (- duration: 1 -) → request:get → redis:hget ([])",
         '<x> → wait:delay ({"duration": 1, "lfr": {"timeout": 9}}) → <y>',

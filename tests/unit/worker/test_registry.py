@@ -130,6 +130,7 @@ def g(input, context: Context, **parameters): ...
             "widht is 1, but it has no such parameter, but only width, ratio, name, on, of, more",
         ),
         ({"input": 1, "width": 1}, "input is 1, but it has no such parameter"),
+        ({"retry": 3, "width": 1}, "on, of, more; for lfr itself, write (- lfr: {retry: ...} -)"),
         ({"width": "3"}, "width is '3', but must be a whole number"),
         ({"width": True}, "width is True, but must be a whole number"),
         ({"width": 1, "ratio": "x"}, "ratio is 'x', but must be a number"),
