@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lfr.operations.workers import WAIT_ROLES
 from lfr.store.queues.workforce import SILENT_SECONDS
-from lfr.values.times import format_span
+from lfr.values.times import format_at, format_span
 
 _LIFECYCLE_ROLES: Final = {"lifecycle", "worker"}
 
@@ -132,7 +132,7 @@ def _find_problems_of_notices(notices: Mapping[str, Any], roles: set[str]) -> It
         yield f"{_count(queued, 'notice')} {_verb(queued)}, but no notify role runs (lfr notify)"
     for each in notices["failing"]:
         yield (
-            f"{each['recipient']} takes no notices since {each['since'][:19]}Z: {each['reason']}: "
+            f"{each['recipient']} takes no notices since {format_at(each['since'])}: {each['reason']}: "
             f"{_count(each['queued'], 'notice')} {_verb(each['queued'])} (lfr notify list)"
         )
 
@@ -143,7 +143,7 @@ def _find_problems_of_traces(traces: Mapping[str, Any], roles: set[str]) -> Iter
         yield f"the spans of {_count(queued, 'workflow')} wait, but no traces role runs (lfr traces)"
     elif queued and traces["failures"]:
         yield (
-            f"the receiver takes no spans since {traces['since'][:19]}Z: {traces['reason']}: those of "
+            f"the receiver takes no spans since {format_at(traces['since'])}: {traces['reason']}: those of "
             f"{_count(queued, 'workflow')} wait (lfr traces test)"
         )
 

@@ -107,3 +107,10 @@ def iso_time(ms: int) -> str | None:
     """Format milliseconds since the epoch in ISO 8601, UTC; None for 0. A time that ISO 8601 cannot express
     becomes the nearest that it can."""
     return format_timestamp(min(max(ms, MIN_TIME_MS), MAX_TIME_MS) / 1000) if ms else None
+
+
+def format_at(at: int | str) -> str:
+    """Format a time in UTC to the second, for sentences: `2026-01-31T18:00:00Z`. It is given in milliseconds
+    since the epoch, or as `iso_time` makes it."""
+    text = at if isinstance(at, str) else iso_time(at) or ""
+    return f"{text[:19]}Z"

@@ -469,7 +469,12 @@ TABLE: list[tuple[Situation, str, str, str]] = [
         "start another one if this lasts: lfr lifecycle",
     ),
     (full, "refused-writes", "Redis refuses writes, so nothing goes on: .*maxmemory.*", ".*lfr doctor.*"),
-    (failed, "failed", r"it failed at .*: no such file", "mend the reason, then lfr retry workflow:w 1; .*"),
+    (
+        failed,
+        "failed",
+        f"it failed at {TIME}: no such file",
+        "mend the reason, then lfr retry workflow:w 1; .*",
+    ),
     (pending, "predecessors", r"it has not started: it waits for step 1 \(A\)", "lfr why workflow:w 1"),
     (
         never_pending,
@@ -512,7 +517,7 @@ def test_why_names_the_cause(scene: Scene, prepare: Situation, kind: str, text: 
 @pytest.mark.parametrize(
     "prepare,kind,text",
     [
-        (failed, "failed", "it failed at .*: no such file"),
+        (failed, "failed", f"it failed at {TIME}: no such file"),
         (terminated, "terminated", f"it was terminated at {TIME}"),
         (
             never,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lfr.values.json import Json
-from lfr.values.times import format_span, iso_time
+from lfr.values.times import format_at, format_span
 
 
 class CauseKind(StrEnum):
@@ -48,11 +48,6 @@ class Cause:
     def to_dict(self) -> dict[str, Json]:
         """Return it as plain data: cause, text, cure."""
         return {"cause": self.kind.value, "text": self.text, "cure": self.cure}
-
-
-def format_at(ms: int) -> str:
-    """Format a time in milliseconds since the epoch in UTC, to the second: `2026-01-31T18:00:00Z`."""
-    return f"{(iso_time(ms) or '')[:19]}Z"
 
 
 def format_since(ms: int, now_ms: int) -> str:

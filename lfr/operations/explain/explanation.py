@@ -9,7 +9,7 @@ from typing import Any, Final
 from lfr.errors import NotFound
 from lfr.flow import Flow
 from lfr.language.reachability import explain_unfinished, explain_unreachable
-from lfr.operations.explain.cause import Cause, CauseKind, format_at
+from lfr.operations.explain.cause import Cause, CauseKind
 from lfr.operations.explain.facts import FactsLoader
 from lfr.operations.explain.step import explain_running
 from lfr.operations.inspect.history_state import HistoryState
@@ -22,6 +22,7 @@ from lfr.store.redis.connection import Connection, Store
 from lfr.store.redis.write_probe import find_write_refusal
 from lfr.store.workflows.history import read_whole_history
 from lfr.store.workflows.record import Record
+from lfr.values.times import format_at
 
 MAX_STEPS: Final = 50
 """How many steps of a workflow are explained."""
@@ -163,15 +164,17 @@ class _Explainer:
                 return explain_running(self._loader.load(record, flow, step))
             case StepState.FAILED:
                 cure = f"mend the reason, then lfr retry {record.id} {step['index']}; or lfr skip, to go on"
-                return Cause(CauseKind.FAILED, f"it failed at {step['ended']}: {step['reason']}", cure)
+                return Cause(
+                    CauseKind.FAILED, f"it failed at {format_at(step['ended'])}: {step['reason']}", cure
+                )
             case StepState.STOPPED:
-                text = f"it was stopped at {step['ended']}, with its workflow"
+                text = f"it was stopped at {format_at(step['ended'])}, with its workflow"
                 return Cause(CauseKind.ENDED, text, f"lfr restart {record.id} starts it again")
             case StepState.PENDING:
                 return _explain_pending(record, flow, steps, step["index"])
         reason = f": {step['reason']}" if step["reason"] else ""
         skipped = "was skipped" if step["state"] == StepState.SKIPPED else "ended"
-        return Cause(CauseKind.ENDED, f"it {skipped} at {step['ended']}{reason}")
+        return Cause(CauseKind.ENDED, f"it {skipped} at {format_at(step['ended'])}{reason}")
 
     def _refused_writes(self) -> Cause:
         text = f"Redis refuses writes, so nothing goes on: {self._write_refusal}"
@@ -205,7 +208,7 @@ def _explain_pause(pause: Mapping[str, Any]) -> Cause:
     actor = f" by {pause['by']}" if pause["by"] else ""
     return Cause(
         CauseKind.PAUSE,
-        f"{text}, since {pause['since'][:19]}Z{actor}: it starts at the end of the pause",
+        f"{text}, since {format_at(pause['since'])}{actor}: it starts at the end of the pause",
         way,
     )
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 from lfr.engine.transition import FactKind
 from lfr.flow import Flow
 from lfr.item_ids import is_item, root_workflow
-from lfr.operations.explain.cause import format_at
 from lfr.operations.explain.circles import find_circle
 from lfr.operations.explain.step import CallFacts, GroupFacts, ItemFacts, LatchFacts, OtherEvent, StepFacts
 from lfr.operations.workers import explain_absence, task_of
@@ -32,7 +31,7 @@ from lfr.store.workflows.record import Record
 from lfr.tasks.catalogue import COUNTDOWN, WAIT_PREFIX
 from lfr.tasks.wait_spec import EventPattern
 from lfr.values.stream_id import StreamId
-from lfr.values.times import parse_timestamp
+from lfr.values.times import format_at, parse_timestamp
 
 LIFECYCLE_ROLES: Final = ("lifecycle", "worker")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lfr.operations.explain.cause import Cause, CauseKind, format_at, format_since, format_until
+from lfr.operations.explain.cause import Cause, CauseKind, format_since, format_until
 from lfr.operations.workers import MissingWorker
 from lfr.states import WorkflowState
 from lfr.store.queues.task_position import MAX_AHEAD, TaskPosition
@@ -16,7 +16,7 @@ from lfr.store.waits.latch_holders import HeldLatch
 from lfr.tasks.wait_spec import EventPattern, Wait
 from lfr.values.json import Json
 from lfr.values.texts import cut_json
-from lfr.values.times import format_span
+from lfr.values.times import format_at, format_span
 
 _MAX_NAMED: Final = 3
 """How many workflows or fields a text names."""

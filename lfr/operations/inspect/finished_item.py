@@ -27,7 +27,7 @@ from lfr.store.workflows.items import load_item_counts, load_item_output
 from lfr.store.workflows.queries import load_flow, load_records, load_some_outputs
 from lfr.store.workflows.record import Record
 from lfr.values.json import Json
-from lfr.values.times import iso_time
+from lfr.values.times import format_at, iso_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,8 @@ class FinishedItem:
     def explain(self) -> str:
         """Say what has become of it."""
         name = f"item {self.id.number}" if self.is_of_iteration else "the flow"
-        ended = (iso_time(self.ended_ms) or "")[:19]
         return (
-            f"{name} of step {self.id.index} of {self.id.parent} finished at {ended}Z; "
+            f"{name} of step {self.id.index} of {self.id.parent} finished at {format_at(self.ended_ms)}; "
             "its steps and its history were deleted then"
         )
 

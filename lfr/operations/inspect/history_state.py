@@ -16,7 +16,7 @@ from lfr.states import StepState
 from lfr.store.workflows.history import History, HistoryEntry
 from lfr.values.checks import FLAG, LIST, OBJECT, TEXT, Check, one_of, whole_number
 from lfr.values.json import Json
-from lfr.values.times import MAX_TIME_MS, iso_time, parse_timestamp
+from lfr.values.times import MAX_TIME_MS, format_at, iso_time, parse_timestamp
 
 _MAX_CHANGES: Final = 20
 """How many changes by hand are described."""
@@ -199,10 +199,10 @@ def summarize_removed(history: History) -> dict[str, Any] | None:
 
 def describe_removed(state: HistoryState) -> dict[str, Any]:
     """Describe the entries that were removed as one fact, see `describe_history`."""
-    since = iso_time(state.since_ms) or ""
+    since = format_at(state.since_ms)
     return {
         **{"at": iso_time(state.until_ms), "index": None, "item": None, "event": "removed", "attempt": None},
-        "reason": f"{state.entries:,} entries since {since[:19]}Z were removed (history.most)",
+        "reason": f"{state.entries:,} entries since {since} were removed (history.most)",
         **{"simulated": False, "actor": None, "actor_reason": None},
     }
 
