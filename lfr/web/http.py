@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from lfr.errors import BadInput
 from lfr.operations.access import Access
 from lfr.store.redis.connection import Store
 from lfr.store.workflows.flow_cache import SharedFlows
+from lfr.values.checks import mismatch
 from lfr.values.json import Json, encode_json
 from lfr.web.memory import ResponseMemory
 from lfr.web.server import StreamSlots
@@ -76,10 +78,33 @@ class Request:
         return self.query.get(name, str(default)).lower() == "true"
 
     def fields(self) -> dict[str, Any]:
-        """Return the body as an object. Raises BadInput if it is another value."""
+        """Return the body as an object, `{}` without a body. Raises BadInput if it is another value."""
+        if not self.media:
+            return {}
         if not isinstance(self.body, dict):
             raise BadInput("the body must be a JSON object")
         return self.body
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a field of the body that is a text; without it, `default`. Raises BadInput if it is another
+        value, or missing without a default."""
+        fields = self.fields()
+        value = fields.get(name, default)
+        if not isinstance(value, str):
+            missing = f"{name} is missing: a text"
+            raise BadInput(mismatch(name, value, "a text") if name in fields else missing)
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """Return a field of the body that is a text; None if it is null or missing. Raises BadInput."""
+        return None if self.fields().get(name) is None else self.text(name)
+
+    def is_true(self, name: str) -> bool:
+        """Return a field of the body that is true or false; false if it is missing. Raises BadInput."""
+        value = self.fields().get(name, False)
+        if not isinstance(value, bool):
+            raise BadInput(mismatch(name, value, "true or false"))
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +127,12 @@ def json_response(
 def text_response(text: str, content_type: str = "text/plain; charset=utf-8") -> Response:
     """Return a response with a text body."""
     return Response(text.encode(), content_type=content_type)
+
+
+def workflow_response(request: Request, id: str, status: int = HTTPStatus.CREATED) -> Response:
+    """Return a response with the id of a workflow that was started or restored, and with its location."""
+    location = f"{request.root}/workflows/{quote(id)}"
+    return json_response({"workflow": id}, status, {"Location": location})
 
 
 def no_content() -> Response:

@@ -73,11 +73,9 @@ class Route:
     def reason_of(self, request: Request) -> str:
         """Return why somebody sends a request of this route, which changes something: the member `reason` of
         its body, or the parameter. Raises BadInput if it is no text, or the body no object."""
-        reason: Any = request.query.get(REASON.name, "")
+        reason = request.query.get(REASON.name, "")
         if request.media == _JSON and REASON.name in self.body[_JSON].get("properties", ()):
-            reason = request.fields().get(REASON.name, reason)
-        if not isinstance(reason, str):
-            raise BadInput("reason must be a text")
+            return request.text(REASON.name, reason)
         return reason
 
 

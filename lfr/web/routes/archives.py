@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from lfr.errors import BadInput, Conflict
 from lfr.host.files import write_atomically
@@ -13,9 +12,8 @@ from lfr.operations.access import Access
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
 from lfr.outbound.archive_objects import parse_archive_uri, read_archive_object, write_archive_object
 from lfr.outbound.object_store import ObjectLocation, parse_object_uri
-from lfr.values.checks import mismatch
 from lfr.values.json import Json, encode_json
-from lfr.web.http import Request, Response, json_response
+from lfr.web.http import Request, Response, json_response, workflow_response
 from lfr.web.large_responses import archiving
 from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import JSON, NULLABLE_TEXT, OBJECT, TEXT, WORKFLOW_ID, object_schema, ok
@@ -32,12 +30,12 @@ def write_archive(request: Request) -> dict[str, str]:
     """Write the archive of a workflow to the folder, or to the `uri` of the body. Return where it is: `file`
     or `uri`."""
     settings = request.store.settings
-    uri = request.fields().get("uri") if request.body is not None else None
+    uri = request.optional_text("uri")
     if uri is None and not settings.archive_folder:
         raise Conflict("this server has no folder for archives", hint="set archive.folder, or name a uri")
     document = archive_workflow(request.store, request.path["id"])
     if uri is not None:
-        location = parse_archive_uri(_text(uri), document)
+        location = parse_archive_uri(uri, document)
         check_permitted(location, settings.archive_buckets)
         write_archive_object(settings, location, document)
         return {"uri": str(location)}
@@ -58,12 +56,6 @@ def check_permitted(location: ObjectLocation, buckets: tuple[str, ...]) -> None:
         raise Conflict(f"{location} is in no bucket that this server may use for archives", hint=hint)
 
 
-def _text(uri: Json) -> str:
-    if not isinstance(uri, str):
-        raise BadInput(mismatch("uri", uri, "a text"))
-    return uri
-
-
 def restore(request: Request) -> str:
     """Restore the workflow whose archive the body is, or names by `uri`, and return its id."""
     document = request.body
@@ -74,8 +66,7 @@ def restore(request: Request) -> str:
 
 def _restore(request: Request) -> Response:
     id = restore(request)
-    location = f"{request.root}/workflows/{quote(id)}"
-    return json_response({"workflow": id}, HTTPStatus.CREATED, {"Location": location})
+    return workflow_response(request, id)
 
 
 def _read_archive(request: Request, body: dict[str, Json]) -> Json:
@@ -83,7 +74,7 @@ def _read_archive(request: Request, body: dict[str, Json]) -> Json:
     if others := [name for name in body if name != "uri"]:
         raise BadInput(f"a body with uri has no other field, such as {others[0][:40]!r}")
     settings = request.store.settings
-    location = parse_object_uri(_text(body["uri"]))
+    location = parse_object_uri(request.text("uri"))
     check_permitted(location, settings.archive_buckets)
     return read_archive_object(settings, location, settings.api_body)
 

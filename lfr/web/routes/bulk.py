@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from lfr.errors import BadInput, Conflict
 from lfr.operations.access import Access
 from lfr.operations.bulk import BulkAction, BulkPlan, count_bulk, plan_bulk, run_bulk_slice
 from lfr.operations.list_workflows import format_cursor, parse_cursor
 from lfr.operations.prune import WriteArchive
+from lfr.operations.select_workflows import Position
 from lfr.outbound.archive_objects import archive_writer
 from lfr.outbound.object_store import parse_object_uri
 from lfr.values.checks import mismatch, read_whole_number
+from lfr.values.json import Json
 from lfr.values.times import iso_time
 from lfr.web.auth import require
 from lfr.web.heavy_requests import taking_turns
@@ -38,61 +40,57 @@ MAX_SECONDS: Final = 2.0
 
 
 def _act(request: Request) -> Response:
-    body = request.fields()
     plan = plan_bulk(
         request.store,
-        _text(body, "action"),
-        _text(body, "where"),
-        as_of=_text(body, "as_of") if body.get("as_of") is not None else None,
-        index=_index(body),
+        request.text("action"),
+        request.text("where"),
+        as_of=request.optional_text("as_of"),
+        index=_index(request),
     )
     if plan.action in (BulkAction.DELETE, BulkAction.ARCHIVE):
         require(request.caller, Access.ADMIN)
-    after = parse_cursor(_text(body, "next")) if body.get("next") is not None else None
-    is_dry_run = body.get("dry_run", False)
-    if not isinstance(is_dry_run, bool):
-        raise BadInput(mismatch("dry_run", is_dry_run, "true or false"))
-    as_of = iso_time(plan.as_of_ms)
-    if is_dry_run:
-        count = count_bulk(request.store, plan, after)
-        states = {state.value: number for state, number in count.states.items()}
-        progress = {"examined": count.examined, "candidates": count.candidates}
-        return json_response(
-            {
-                "as_of": as_of,
-                "states": states,
-                "workflows": count.first_ids,
-                "next": format_cursor(count.next),
-                **progress,
-            }
-        )
+    cursor = request.optional_text("next")
+    after = None if cursor is None else parse_cursor(cursor)
+    respond = _count if request.is_true("dry_run") else _run_slice
+    return json_response({"as_of": iso_time(plan.as_of_ms), **respond(request, plan, after)})
+
+
+def _count(request: Request, plan: BulkPlan, after: Position | None) -> dict[str, Json]:
+    count = count_bulk(request.store, plan, after)
+    return {
+        "states": {state.value: number for state, number in count.states.items()},
+        "workflows": count.first_ids,
+        "next": format_cursor(count.next),
+        "examined": count.examined,
+        "candidates": count.candidates,
+    }
+
+
+def _run_slice(request: Request, plan: BulkPlan, after: Position | None) -> dict[str, Json]:
     done = run_bulk_slice(
         request.store,
         plan,
         after,
         max_workflows=MAX_WORKFLOWS,
         max_seconds=MAX_SECONDS,
-        write_archive=_archive_writer(request, plan, body),
+        write_archive=_archive_writer(request, plan),
     )
-    return json_response(
-        {
-            "as_of": as_of,
-            "changed": done.changed,
-            "unchanged": done.unchanged,
-            "problems": [{"workflow": id, "problem": problem} for id, problem in done.problems.items()],
-            "next": format_cursor(done.next),
-        }
-    )
+    return {
+        "changed": done.changed,
+        "unchanged": done.unchanged,
+        "problems": [{"workflow": id, "problem": problem} for id, problem in done.problems.items()],
+        "next": format_cursor(done.next),
+    }
 
 
-def _archive_writer(request: Request, plan: BulkPlan, body: dict[str, Any]) -> WriteArchive | None:
-    settings, uri = request.store.settings, body.get("uri")
+def _archive_writer(request: Request, plan: BulkPlan) -> WriteArchive | None:
+    settings, uri = request.store.settings, request.optional_text("uri")
     if plan.action is not BulkAction.ARCHIVE:
         if uri is not None:
             raise BadInput(f"uri is where to archive, and {plan.action} archives nothing")
         return None
     if uri is not None:
-        folder = f"{_text(body, 'uri').rstrip('/')}/"
+        folder = f"{uri.rstrip('/')}/"
         check_permitted(parse_object_uri(folder, "archive.json"), settings.archive_buckets)
         return archive_writer(settings, folder)
     if not settings.archive_folder:
@@ -100,15 +98,8 @@ def _archive_writer(request: Request, plan: BulkPlan, body: dict[str, Any]) -> W
     return archive_writer(settings, settings.archive_folder)
 
 
-def _text(body: dict[str, Any], name: str) -> str:
-    text = body.get(name)
-    if not isinstance(text, str):
-        raise BadInput(f"{name} is missing" if text is None else mismatch(name, text, "a text"))
-    return text
-
-
-def _index(body: dict[str, Any]) -> int | None:
-    index = body.get("index")
+def _index(request: Request) -> int | None:
+    index = request.fields().get("index")
     number = read_whole_number(index)
     if index is not None and number is None:
         raise BadInput(mismatch("index", index, "a whole number"))

@@ -29,7 +29,7 @@ def _examine(request: Request) -> Response:
 
 
 def _mend(request: Request) -> Response:
-    body = request.fields() if request.media else {}
+    body = request.fields()
     checks = body.get("checks")
     if checks is not None and not (
         isinstance(checks, list) and all(isinstance(each, str) for each in checks)

@@ -25,13 +25,10 @@ from lfr.web.routes.schemas import (
 
 
 def _send_event(request: Request) -> Response:
-    body = request.body
-    if not isinstance(body, dict) or not isinstance(body.get("kind"), str):
-        raise BadInput("kind is missing: the kind of the event")
-    data = body.get("data", {})
+    data = request.fields().get("data", {})
     if not isinstance(data, dict):
         raise BadInput("data must be an object: the fields of the event")
-    return json_response({"id": send_event(request.store, body["kind"], data)}, HTTPStatus.CREATED)
+    return json_response({"id": send_event(request.store, request.text("kind"), data)}, HTTPStatus.CREATED)
 
 
 def _list_events(request: Request) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 from lfr.errors import BadInput
 from lfr.operations.access import Access
@@ -37,25 +37,16 @@ def _describe_flow(request: Request) -> Response:
 
 
 def _apply(request: Request) -> Response:
-    if request.media == "text/plain":
-        return _applied(request, [request.body], {})
-    body = request.fields()
-    texts = body.get("flows")
+    """Store flows; return the plan. Messages call the texts `text 1` and so on."""
+    is_text = request.media == "text/plain"
+    texts = [request.body] if is_text else request.fields().get("flows")
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise BadInput(mismatch("flows", texts, "a list of flow texts"))
-    return _applied(request, texts, body)
-
-
-def _applied(request: Request, texts: list[str], body: dict[str, Any]) -> Response:
-    """Store flows as `body` says; return the plan. Messages call the texts `text 1` and so on."""
-    for name in ("prune", "dry_run"):
-        if not isinstance(body.get(name, False), bool):
-            raise BadInput(mismatch(name, body[name], "true or false"))
     plan = apply_flows(
         request.store,
         [FlowSource(text, f"text {number}") for number, text in enumerate(texts, 1)],
-        prune=body.get("prune", False),
-        dry_run=body.get("dry_run", False),
+        prune=not is_text and request.is_true("prune"),
+        dry_run=not is_text and request.is_true("dry_run"),
     )
     return json_response([{**asdict(change), "diff": list(change.diff)} for change in plan])
 

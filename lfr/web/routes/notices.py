@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from lfr.errors import BadInput
 from lfr.operations.notices import list_notices, send_test
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import get, post
@@ -21,9 +20,7 @@ def _list_notices(request: Request) -> Response:
 
 
 def _test(request: Request) -> Response:
-    rule = request.fields().get("rule")
-    if not isinstance(rule, str):
-        raise BadInput("rule must be the name of a rule")
+    rule = request.text("rule")
     take_slot(request)
     try:
         return json_response(send_test(request.store, rule, wait_seconds=_WAIT_SECONDS))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from lfr.errors import BadInput
 from lfr.operations.pause import list_pauses, pause, pause_workflow, resume, resume_workflow
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import get, post
@@ -16,17 +15,17 @@ def _list(request: Request) -> Response:
 
 
 def _pause(request: Request) -> Response:
-    body = request.fields()
-    return json_response(pause(request.store, *_scope(body), deadlines=body.get("deadlines", "run")))
+    deadlines = request.text("deadlines", "run")
+    return json_response(pause(request.store, *_scope(request), deadlines=deadlines))
 
 
 def _resume(request: Request) -> Response:
-    return json_response(resume(request.store, *_scope(request.fields())))
+    return json_response(resume(request.store, *_scope(request)))
 
 
 def _pause_workflow(request: Request) -> Response:
-    body = request.fields() if request.media else {}
-    state = pause_workflow(request.store, request.path["id"], deadlines=body.get("deadlines", "run"))
+    deadlines = request.text("deadlines", "run")
+    state = pause_workflow(request.store, request.path["id"], deadlines=deadlines)
     return json_response({"state": state.value})
 
 
@@ -34,11 +33,8 @@ def _resume_workflow(request: Request) -> Response:
     return json_response({"state": resume_workflow(request.store, request.path["id"]).value})
 
 
-def _scope(body: dict[str, Any]) -> tuple[str, str]:
-    scope, name = body.get("scope"), body.get("name", "")
-    if not isinstance(scope, str) or not isinstance(name, str):
-        raise BadInput("a pause has a scope, and unless that is all a name")
-    return scope, name
+def _scope(request: Request) -> tuple[str, str]:
+    return request.text("scope"), request.text("name", "")
 
 
 _DEADLINES: Final = enum("run", "stop")

@@ -21,7 +21,7 @@ from lfr.operations.schedules import (
 )
 from lfr.schedules.decide import OutcomeKind
 from lfr.web.heavy_requests import taking_turns
-from lfr.web.http import Request, Response, json_response
+from lfr.web.http import Request, Response, json_response, workflow_response
 from lfr.web.route import delete, get, post
 from lfr.web.routes.schemas import (
     BOOLEAN,
@@ -48,12 +48,10 @@ def _describe_schedule(request: Request) -> Response:
 
 
 def _add_schedule(request: Request) -> Response:
-    body = request.fields()
-    name = _text(body, "name")
-    flow = _text(body, "flow") if "flow" in body else name
-    if not isinstance(body.get("schedule"), dict):
+    name, schedule = request.text("name"), request.fields().get("schedule")
+    if not isinstance(schedule, dict):
         raise BadInput("schedule must be an object, as {cron: '0 3 * * 1-5'}")
-    added = add_schedule(request.store, name, body["schedule"], flow)
+    added = add_schedule(request.store, name, schedule, request.text("flow", name))
     location = f"{request.root}/schedules/{quote(name)}"
     return json_response(added, HTTPStatus.CREATED, {"Location": location})
 
@@ -64,9 +62,7 @@ def _remove_schedule(request: Request) -> Response:
 
 
 def _pause_schedule(request: Request) -> Response:
-    body = request.fields() if request.media else {}
-    reason = _text(body, "reason") if "reason" in body else ""
-    pause_schedule(request.store, request.path["name"], reason)
+    pause_schedule(request.store, request.path["name"], request.text("reason", ""))
     return _describe_schedule(request)
 
 
@@ -77,25 +73,14 @@ def _resume_schedule(request: Request) -> Response:
 
 def _trigger_schedule(request: Request) -> Response:
     id = trigger_schedule(request.store, request.path["name"])
-    location = f"{request.root}/workflows/{quote(id)}"
-    return json_response({"workflow": id}, HTTPStatus.CREATED, {"Location": location})
+    return workflow_response(request, id)
 
 
 def _backfill(request: Request) -> Response:
-    body = request.fields()
-    is_dry_run = body.get("dry_run", False)
-    if not isinstance(is_dry_run, bool):
-        raise BadInput("dry_run must be true or false")
-    plan = plan_backfill(request.store, request.path["name"], _text(body, "from"), _text(body, "to"))
+    plan = plan_backfill(request.store, request.path["name"], request.text("from"), request.text("to"))
+    is_dry_run = request.is_true("dry_run")
     started = plan.ids() if is_dry_run else [id for id, is_new in backfill(request.store, plan) if is_new]
     return json_response({"times": len(plan.times_ms), "workflows": started})
-
-
-def _text(body: dict[str, object], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str):
-        raise BadInput(f"{name} must be a text")
-    return value
 
 
 _OUTCOME: Final = object_schema(

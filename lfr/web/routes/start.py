@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote
 
 from lfr.errors import BadInput
 from lfr.language import Diagnostic, FlowLimits, Severity, check_flow
@@ -15,7 +14,7 @@ from lfr.operations.start import StartedWorkflow, start_workflows
 from lfr.operations.stored_flows import start_stored_flows
 from lfr.values.json import ABSENT, InvalidJson, Json, decode_json
 from lfr.web.heavy_requests import taking_turns
-from lfr.web.http import Request, Response, json_response
+from lfr.web.http import Request, Response, json_response, workflow_response
 from lfr.web.route import Parameter, post
 from lfr.web.routes.schemas import (
     ANY,
@@ -82,9 +81,7 @@ def _start(request: Request) -> Response:
     if request.media == "text/plain":
         return _started(request, *_start_each(request, {"workflow": request.body}, [ABSENT], None))
     body = request.fields()
-    id = body.get("id")
-    if id is not None and not isinstance(id, str):
-        raise BadInput("id must be a text")
+    id = request.optional_text("id")
     ids = [id] if id else None
     return _started(request, *_start_each(request, body, [body.get("input", ABSENT)], ids))
 
@@ -154,8 +151,7 @@ def _decode_field(fields: Mapping[str, str], name: str, default: Json) -> Json:
 
 def _started(request: Request, started: StartedWorkflow) -> Response:
     status = HTTPStatus.CREATED if started.is_new else HTTPStatus.OK
-    location = f"{request.root}/workflows/{quote(started.id)}"
-    return json_response({"workflow": started.id}, status, {"Location": location})
+    return workflow_response(request, started.id, status)
 
 
 _CHECK: Final = object_schema(

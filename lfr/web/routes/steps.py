@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
-from lfr.errors import BadInput, NotFound
+from lfr.errors import NotFound
 from lfr.events import Status
 from lfr.operations.complete_task import complete_task
 from lfr.operations.inspect.workflow import inspect_step
@@ -32,10 +32,9 @@ def _get(request: Request) -> Response:
 
 
 def _complete(request: Request) -> Response:
-    body = _optional_body(request)
+    body = request.fields()
     for name in ("reason", "run"):
-        if not isinstance(body.get(name, ""), str):
-            raise BadInput(f"{name} must be a text")
+        request.text(name, "")
     names = ("attempt", "run", "status", "reason", "output")
     options = {name: body[name] for name in names if name in body}
     event_id = complete_task(request.store, request.path["id"], None, _index(request), **options)
@@ -48,15 +47,13 @@ def _retry(request: Request) -> Response:
 
 
 def _skip(request: Request) -> Response:
-    output = _optional_body(request).get("output", ABSENT)
+    output = request.fields().get("output", ABSENT)
     skip_task(request.store, request.path["id"], _index(request), output)
     return no_content()
 
 
 def _fail(request: Request) -> Response:
-    reason = _optional_body(request).get("reason", "failed by hand")
-    if not isinstance(reason, str):
-        raise BadInput("reason must be a text")
+    reason = request.text("reason", "failed by hand")
     fail_task(request.store, request.path["id"], _index(request), reason)
     return no_content()
 
@@ -66,10 +63,6 @@ def _index(request: Request) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise NotFound(f"there is no step {text[:20]}")
     return int(text)
-
-
-def _optional_body(request: Request) -> dict[str, Any]:
-    return request.fields() if request.media else {}
 
 
 def _intervention(action: str, handler: Handler, summary: str, body: Schema | None = None) -> Route:

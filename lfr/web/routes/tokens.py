@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from lfr.errors import BadInput
 from lfr.operations.access import Access
 from lfr.operations.tokens import NAMED_ACCESS, add_token, list_tokens, remove_token
 from lfr.web.http import Request, Response, json_response, no_content
@@ -33,14 +32,8 @@ def _list(request: Request) -> Response:
 
 
 def _add(request: Request) -> Response:
-    body = request.fields()
-    for name in ("name", "role"):
-        if not isinstance(body.get(name), str):
-            raise BadInput(f"{name} must be a text")
-    expires = body.get("expires")
-    if expires is not None and not isinstance(expires, str):
-        raise BadInput("expires must be a text, as 90d")
-    added = add_token(request.store, body["name"], body["role"], expires)
+    expires = request.optional_text("expires")
+    added = add_token(request.store, request.text("name"), request.text("role"), expires)
     return json_response({"token": added.token, **added.description}, HTTPStatus.CREATED)
 
 

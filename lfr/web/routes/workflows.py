@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from lfr.drawing.mermaid import to_mermaid
-from lfr.errors import BadInput
 from lfr.operations.access import Access
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.inspect.workflow import (
@@ -92,10 +91,7 @@ def _terminate(request: Request) -> Response:
 
 
 def _terminate_by_body(request: Request) -> Response:
-    id = request.fields().get("workflow")
-    if not isinstance(id, str):
-        raise BadInput("workflow is missing: the id of a workflow")
-    return json_response({"state": terminate_workflow(request.store, id).value})
+    return json_response({"state": terminate_workflow(request.store, request.text("workflow")).value})
 
 
 def _restart(request: Request) -> Response:
