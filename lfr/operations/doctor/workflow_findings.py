@@ -197,7 +197,7 @@ def _examine_standing(store: Store, connection: Connection) -> Iterator[Finding]
                 steps.append(f"{id} {causes[kind]}")
     for kind, text in (
         (CauseKind.LOST, "the task of a step stands in no queue"),
-        (CauseKind.CIRCLE, "workflows wait for each other's latches"),
+        (CauseKind.CIRCLE, "workflows wait in a circle for latches that they hold"),
     ):
         if standing[kind]:
             yield Finding(

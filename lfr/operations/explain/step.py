@@ -244,7 +244,8 @@ def _latch(facts: StepFacts, latch: LatchFacts) -> Cause:
         text = f"workflows wait for each other in a circle: {'; '.join(parts)}"
         if len(latch.circle) == 1:
             text = f"it waits for the latch {name}, which its own workflow holds: it waits for itself"
-        return Cause(CauseKind.CIRCLE, text, f"{reset}, or terminate one of them")
+        # Without its count, a latch would fail the step that releases it; a terminated holder keeps it.
+        return Cause(CauseKind.CIRCLE, text, f"lfr skip {facts.id} {facts.index} goes on at once")
     text = f"it waits {_since(facts)} for the latch {name}, which is at {count}"
     if not latch.states:
         return Cause(CauseKind.LATCH, f"{text}; who holds it is not known", f"{reset}, if its holder is gone")
