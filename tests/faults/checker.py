@@ -30,6 +30,7 @@ from tests.faults.oracle import Place
 from tests.faults.outside import check_lines
 from tests.faults.pauses import Pauses, find_starts
 from tests.faults.places import place_of, root
+from tests.faults.retention import archived_lines, check_archive, read_archives
 from tests.faults.scheduled import SCHEDULED, is_scheduled, program_of
 from tests.faults.workers.behaviour import digest
 from tests.support.waiting import eventually
@@ -44,18 +45,21 @@ _OWN_GROUPS: Final = ("one", "many")
 
 
 class _Record(NamedTuple):
-    """What the record of a workflow says, in Redis or in its archive."""
+    """What the record of a workflow says, in Redis or in its archive; `lines`: those of its tasks in the
+    archive, None if it is in Redis."""
 
     state: str
     reason: str
     output: Any
     history: list[Entry]
+    lines: list[dict[str, Any]] | None = None
 
 
 def check(load: Load, journal: Journal, pauses: Pauses, bulk: Bulk) -> Findings:
     """Check all workflows of a load, then delete them, and check what is left. All faults must be over."""
     findings = Findings()
-    records = _read_records(load, findings)
+    archived = _read_archives(load, findings)
+    records = _read_records(load, archived, findings)
     histories = {id: record.history for id, record in records.items()}
     findings.add(bulk.check(histories, {id: plan.labels.get("group", "") for id, plan in load.plans.items()}))
     journal.touched |= {
@@ -65,14 +69,13 @@ def check(load: Load, journal: Journal, pauses: Pauses, bulk: Bulk) -> Findings:
     executions = defaultdict(list)
     for line in read_executions(load.installation):
         executions[root(line["workflow"])].append(line)
-    _check_schedules(
-        load, {id: executions.pop(id) for id in list(executions) if is_scheduled(id)}, journal, findings
-    )
+    scheduled = {id: executions.pop(id) for id in list(executions) if is_scheduled(id)}
+    _check_schedules(load, archived, scheduled, journal, findings)
     for id, plan in load.plans.items():
         lines = _without_earlier(executions.pop(id, []), plan, load.earlier.get(id))
         if id in records:
             _check_workflow(load, plan, lines, records[id], journal, findings)
-            _check_log(load, plan, lines, journal, findings)
+            _check_log(load, plan, lines, records[id], journal, findings)
     findings.invented += [f"{id}: executed, but never started" for id in executions]
     findings.invented += [f"{id}: {reason}" for id, reason in load.failures.items()]
     _check_listing(load, records.keys(), findings)
@@ -99,8 +102,33 @@ def _fits(line: dict[str, Any], plan: Plan) -> bool:
     return execution is not None and digest(execution.input) == line["input"]
 
 
-def _read_records(load: Load, findings: Findings) -> dict[str, _Record]:
-    """Return what is known of each workflow; of one that was pruned, what its archive says."""
+def _read_archives(load: Load, findings: Findings) -> dict[str, _Record]:
+    """Return what the archives say, of each workflow the one with the longest history; and check those of
+    retention."""
+    findings.left_over += load.sampler.violations
+    records: dict[str, _Record] = {}
+    retained = load.installation.retained
+    for file, document in read_archives(load.installation.archives, retained):
+        if file.parent == retained:
+            findings.add(check_archive(file, document))
+        if document is None:
+            continue
+        id, record, history = document["id"], document["record"], archived_history(document)
+        if id in records and len(records[id].history) >= len(history):
+            continue
+        plan = program_of(id) if is_scheduled(id) else load.plans.get(id)
+        if plan is None:
+            findings.invented.append(f"{file.name} is of {id}, which was never started")
+            continue
+        output = document["outputs"].get(str(plan.program.last_index), {})
+        lines = archived_lines(document)
+        records[id] = _Record(record["state"], record["reason"], output, history, lines)
+    return records
+
+
+def _read_records(load: Load, archived: dict[str, _Record], findings: Findings) -> dict[str, _Record]:
+    """Return what is known of each workflow; of one that was pruned, or that retention has removed, what its
+    archive says."""
     records: dict[str, _Record] = {}
     histories = read_histories(load.redis, load.plans)
     for id, plan in load.plans.items():
@@ -110,17 +138,11 @@ def _read_records(load: Load, findings: Findings) -> dict[str, _Record]:
             output = json.loads(load.redis.hget(f"{id}:outputs", last) or "{}")
             records[id] = _Record(state, reason or "", output, histories[id])
             continue
-        name = id.removeprefix("workflow:")
-        files = sorted(load.installation.archives.glob(f"{name}.*json"))
-        documents = [document for file in files if (document := json.loads(file.read_text()))["id"] == id]
-        if not plan.is_pruned or not documents:
-            findings.lost.append(f"{id} is gone" + (", without an archive" if plan.is_pruned else ""))
+        if id not in archived:
+            findings.lost.append(f"{id} is gone, without an archive")
             continue
-        document = max(documents, key=lambda each: len(each["history"]))
-        record = document["record"]
-        output = document["outputs"].get(last, {})
-        records[id] = _Record(record["state"], record["reason"], output, archived_history(document))
-        findings.figures["pruned"] = findings.figures.get("pruned", 0) + 1
+        records[id] = archived[id]
+        findings.figures["removed"] = findings.figures.get("removed", 0) + 1
     return records
 
 
@@ -147,25 +169,31 @@ def _check_pauses(load: Load, histories: dict[str, list[Entry]], pauses: Pauses,
 
 
 def _check_schedules(
-    load: Load, executions: dict[str, list[dict[str, Any]]], journal: Journal, findings: Findings
+    load: Load,
+    archived: dict[str, _Record],
+    executions: dict[str, list[dict[str, Any]]],
+    journal: Journal,
+    findings: Findings,
 ) -> None:
     """Check that each time of each schedule was started once, or is listed; and what became of it."""
     schedules = load.schedules
     for name in SCHEDULED:
         findings.add(schedules.check_times(name, load.client.schedule(name)["queued"]))
-        there, started = set(load.scheduled_ids(name)), schedules.started(name)
+        in_redis, started = set(load.scheduled_ids(name)), schedules.started(name)
+        there = in_redis | {id for id in archived if id.startswith(f"workflow:{name}-")}
         findings.lost += [f"{id} was started by {name}, and is not there" for id in started - there]
         findings.invented += [f"{id} is no outcome of {name}" for id in there - started]
         findings.figures[name] = len(started)
         for id in there:
-            state, scheduled = load.redis.hget(id, "state"), program_of(id)
+            scheduled = program_of(id)
+            last = str(scheduled.program.last_index)
+            state = load.redis.hget(id, "state") if id in in_redis else archived[id].state
             if state != "FINISHED" and not (state == "TERMINATED" and name.endswith("terminate")):
                 findings.lost.append(f"{id} is {state}")
                 continue
             if state == "FINISHED":
-                output = json.loads(
-                    load.redis.hget(f"{id}:outputs", str(scheduled.program.last_index)) or "{}"
-                )
+                text = load.redis.hget(f"{id}:outputs", last) or "{}"
+                output = json.loads(text) if id in in_redis else archived[id].output
                 if output != scheduled.expectation.output:
                     findings.invented.append(f"{id}: output {_short(output)}")
             lines = executions.pop(id, [])
@@ -176,13 +204,19 @@ def _check_schedules(
 
 
 def _check_log(
-    load: Load, plan: Plan, lines: list[dict[str, Any]], journal: Journal, findings: Findings
+    load: Load,
+    plan: Plan,
+    lines: list[dict[str, Any]],
+    record: _Record,
+    journal: Journal,
+    findings: Findings,
 ) -> None:
     tokens = [line for line in lines if line.get("token")]
-    if plan.id in load.earlier or not tokens or not load.redis.exists(plan.id):
+    if plan.id in load.earlier or not tokens:
         return
     findings.figures["lines"] = findings.figures.get("lines", 0) + len(tokens)
-    findings.add(check_lines(plan.id, load.client.logs(plan.id), tokens, journal))
+    written = load.client.logs(plan.id) if record.lines is None else record.lines
+    findings.add(check_lines(plan.id, written, tokens, journal))
 
 
 def _check_notices(load: Load, histories: dict[str, list[Entry]], findings: Findings) -> None:

@@ -21,8 +21,9 @@ import redis
 
 from lfr.host.child_processes import terminate_with_parent
 from lfr.host.valkey import free_port
+from tests.faults import outside, retention
 from tests.faults.generate import LITERALS, Surroundings
-from tests.faults.outside import CONFIGURATION, Sink
+from tests.faults.outside import Sink
 from tests.faults.proxy import Gate, Proxy
 from tests.support.processes import built_file, environment
 from tests.support.servers import program
@@ -147,7 +148,7 @@ class Installation:
     """The processes, and the files around them, in a folder.
 
     executions  the file that workers write their executions to
-    archives    the folder into which workflows are archived that are pruned
+    archives    the folder into which workflows are archived that are pruned; `retained`: by retention
     sink        takes the notices
     mended      a folder with a file for each workflow whose broken tasks are mended
     """
@@ -165,6 +166,7 @@ class Installation:
         workers = folder / "workers"
         shutil.copytree(WORKERS, workers, ignore=shutil.ignore_patterns("__pycache__"))
         self.archives = folder / "archives"
+        self.retained = folder / "retained"
         self.sink = Sink()
         self.server = Server(kind, folder / "server")
         self.proxy = Proxy(self.server.port)
@@ -173,7 +175,9 @@ class Installation:
         url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self.surroundings = Surroundings(str(resources), url)
         self._configuration = folder / "lfr.yaml"
-        self._configuration.write_text(CONFIGURATION.format(url=url))
+        self._configuration.write_text(
+            outside.CONFIGURATION.format(url=url) + retention.CONFIGURATION.format(folder=self.retained)
+        )
         self.api_port = free_port()
         self.slots = [self._slot(name, words) for name, words in self._words(size, workers)]
 

@@ -17,7 +17,7 @@ from tests.faults.findings import Findings
 from tests.faults.journal import Journal
 from tests.faults.load import Load
 from tests.faults.places import root
-from tests.faults.scheduled import all_of
+from tests.faults.scheduled import all_of, is_scheduled
 from tests.support.waiting import STALL_SECONDS
 
 _USER_EVENT: Final = re.compile(r'"(go.*|noise|countdown-latch-zero)"')
@@ -62,7 +62,8 @@ def _is_result_of_deleted(load: Load, entry_id: str, event: dict[str, Any], reas
     so it is not written later."""
     id = event.get("workflow")
     plan = load.plans.get(root(str(id)))
-    if plan is not None and plan.is_pruned and not load.redis.exists(plan.id):
+    is_known = plan is not None or is_scheduled(str(id))
+    if is_known and not load.redis.exists(root(str(id))):
         return event["kind"] == "end-task" and reason == f"there is no workflow {id}"
     earlier = load.earlier.get(id)
     if earlier is None or event["kind"] != "end-task" or reason != f"there is no workflow {id}":

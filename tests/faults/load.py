@@ -19,6 +19,7 @@ from lfr.store.redis.connection import open_store
 from tests.faults.generate import STORED_FLOWS, Plan, make_plan
 from tests.faults.installation import Installation
 from tests.faults.journal import Journal
+from tests.faults.retention import Sampler
 from tests.faults.retries import persist
 from tests.faults.scheduled import SCHEDULED, Schedules, all_of, is_scheduled
 from tests.support.waiting import STALL_SECONDS, eventually
@@ -57,6 +58,7 @@ class Load:
         self.schedules = Schedules(self.client, journal, Random(f"{seed}/schedules"))
         self.redis = installation.server.client()
         self.random = Random(seed)
+        self.sampler = Sampler(self.redis, Random(f"{seed}/sampler"))
         self._to_replace: deque[tuple[float, Plan]] = deque()
         self._to_send: deque[tuple[float, Plan]] = deque()
         self._number = 0
@@ -166,12 +168,13 @@ class Load:
             if scheduled := all_of(self.scheduled_ids):
                 scores = self.redis.zmscore("workflows:state:FINISHED", scheduled)
                 finished -= sum(score is not None for score in scores)
-            finished += self._count_pruned()
+            finished += self._count_removed()
             stopped = [self.redis.zrange(f"workflows:state:{s}", 0, -1) for s in ("FAILED", "TERMINATED")]
             return finished, stopped[0], stopped[1]
 
         finished, failed, terminated = persist(read)
         self.schedules.sample()
+        self.sampler.look(list(self.plans))
         failed = [id for id in failed if id in self.plans]  # the others are to be replaced
         terminated = [id for id in terminated if id in self.plans]
         right = [id for id in failed if self.plans[id].expectation.has_failed or self.plans[id].turns]
@@ -199,9 +202,10 @@ class Load:
         with suppress(AssertionError):
             eventually(lambda: not running(), progress=running)
 
-    def _count_pruned(self) -> int:
-        prunable = [plan.id for plan in self.plans.values() if plan.is_pruned]
-        return len(prunable) - (int(self.redis.exists(*prunable)) if prunable else 0)
+    def _count_removed(self) -> int:
+        """Return how many workflows were pruned, or removed by retention."""
+        ids = [id for id in self.plans if id not in self.failures]
+        return len(ids) - (int(self.redis.exists(*ids)) if ids else 0)
 
     def _continue(self, id: str, *, has_failed: bool) -> None:
         """Mend and restart a workflow, and send its events again: those of stopped attempts are used up."""

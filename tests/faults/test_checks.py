@@ -1,9 +1,11 @@
-"""The checks of pauses, bulk operations, schedules, notices and lines find what is wrong."""
+"""The checks of pauses, bulk operations, schedules, notices, lines and retention find what is wrong."""
 
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.faults.journal import Hit, Journal
 from tests.faults.oracle import expect
 from tests.faults.outside import Sink, check_lines
 from tests.faults.pauses import Window, find_starts
+from tests.faults.retention import Sampler, check_archive, read_archives
 from tests.faults.scheduled import Schedules
 from tests.faults.syntax import Call, Program, Scope, Statement, Step, number_steps
 
@@ -120,3 +123,67 @@ def test_lines_that_are_lost_doubled_or_invented_are_found() -> None:
     assert check([], Hit("kill", "one.1", 6.0, 7.0)) == []
     assert check(["token a", "token a"]) == ["doubled"]
     assert check(["token a", "token b"]) == ["invented"]
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "kinds"),
+    [
+        ("FINISHED", 21, []),
+        ("FINISHED", 19, ["invented"]),
+        ("FAILED", 21, ["invented"]),
+        ("FAILED", 61, []),
+        ("TERMINATED", 1000, ["invented"]),
+        ("RUNNING", 1000, ["invented"]),
+    ],
+)
+def test_what_retention_must_not_remove_is_found(
+    tmp_path: Path, state: str, seconds: int, kinds: list[str]
+) -> None:
+    record = {"state": state, "ended": round(1000 * (time.time() - seconds))}
+    (tmp_path / "f7.json").write_text(json.dumps({"id": ID, "record": record}))
+    (archive,) = read_archives(tmp_path)
+    assert [kind for kind, _ in check_archive(*archive)] == kinds
+
+
+def test_an_archive_that_is_cut_off_is_found(tmp_path: Path) -> None:
+    (tmp_path / "f7.json").write_text('{"id": ')
+    (archive,) = read_archives(tmp_path)
+    assert [kind for kind, _ in check_archive(*archive)] == ["lost"]
+
+
+@pytest.mark.parametrize(
+    ("replies", "count"),
+    [
+        ([1, 5.0, None, 5.0, None, None], 0),
+        ([0, None, None, None, None, None], 0),
+        ([0, 5.0, None, None, None, None], 1),
+        ([0, None, None, 5.0, None, None], 1),
+        ([1, None, None, 5.0, None, None], 1),
+        ([1, 5.0, 5.0, 5.0, None, None], 1),
+    ],
+)
+def test_an_id_that_stays_in_a_list_is_found(replies: list[object], count: int) -> None:
+    class Client:
+        """Answers each pipeline with the replies."""
+
+        def pipeline(self, **_: object) -> Client:
+            return self
+
+        def __enter__(self) -> Client:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def exists(self, _: str) -> None:
+            pass
+
+        def zscore(self, *_: str) -> None:
+            pass
+
+        def execute(self) -> list[object]:
+            return replies
+
+    sampler = Sampler(Client(), Random(1))  # type: ignore[arg-type]
+    sampler.look([ID])
+    assert len(sampler.violations) == count
