@@ -214,15 +214,15 @@ def find_troubles(
     """Return why not all is well; empty if it is. The caller has just written to Redis.
 
     All is well while Redis has no problem that `lfr status` names, a lifecycle lives, and a wait role if
-    there are delays, no role is gone that was alive in the last day, and no recipient of notices fails
-    for long.
+    there are delays or waits for events, no role is gone that was alive in the last day, and no recipient of
+    notices fails for long.
     """
     status: Mapping[str, Any] = load_status(store)
     roles = {role["role"] for role in status["roles"]}
     troubles = list(status["redis"]["warnings"])
     if not roles.intersection(("lifecycle", "worker")):
         troubles.append("no lifecycle runs")
-    if status["timers"]["delays"] and not roles.intersection(WAIT_ROLES):
+    if (status["timers"]["delays"] or status["event_waits"]) and not roles.intersection(WAIT_ROLES):
         troubles.append("no wait role runs")
     for role, alive_ms in last_alive.items():
         if now_ms - alive_ms >= 1000 * _ROLE_GONE_SECONDS:

@@ -56,6 +56,7 @@ def load_status(store: Store) -> dict[str, Any]:
                   task, count, since, waits; problem and hint if no live worker does it, else None
     dead_letters  how many there are
     timers        how many delays, deadlines, retries
+    event_waits   how many wait for events
     latches       how many there are
     workflows     how many there are in each state
     schedules     count; due, how many are neither paused nor over; problems, what is wrong, by name
@@ -89,6 +90,7 @@ def load_status(store: Store) -> dict[str, Any]:
         "unclaimed": [_describe_unclaimed(workforce, tasks) for tasks in unclaimed[:_MAX_UNCLAIMED]],
         "dead_letters": statistics.dead_letters,
         "timers": statistics.timers,
+        "event_waits": statistics.event_waits,
         "latches": statistics.latches,
         "schedules": schedules,
         "workflows": {state.value: statistics.workflows[state] for state in WorkflowState},

@@ -45,8 +45,8 @@ def find_problems(status: Mapping[str, Any]) -> Iterator[str]:
     roles = {role["role"] for role in status["roles"]}
     if not roles & _LIFECYCLE_ROLES:
         yield "no lifecycle runs: no workflow makes progress (lfr lifecycle)"
-    if status["timers"]["delays"] and not roles.intersection(WAIT_ROLES):
-        yield "no wait role runs: delays and time-outs do not end (lfr wait)"
+    if (status["timers"]["delays"] or status["event_waits"]) and not roles.intersection(WAIT_ROLES):
+        yield "no wait role runs: delays, time-outs and waits for events do not end (lfr wait)"
     for group in status["groups"]:
         if group["kind"] == "workers":
             yield from _find_problems_of_workers(group)

@@ -12,8 +12,11 @@ from lfr.states import WorkflowState
 from lfr.store import keys
 from lfr.store.redis.connection import Connection
 from lfr.store.redis.pipeline import Pipeline
+from lfr.store.waits.listing import read_event_kinds
 
 _TIMER_KEYS = {"delays": keys.TIMERS, "deadlines": keys.DEADLINES, "retries": keys.DELAYED_STARTS}
+
+_MAX_EVENT_KINDS = 1000
 
 _REPLICA_FIELD = re.compile(r"slave\d+")
 
@@ -30,6 +33,7 @@ class Statistics:
                files that it could not write); is_known: False if this user may not read them, which leaves
                them empty
     timers     how many are set, by purpose: delays (and time-outs of event waits), deadlines, retries
+    event_waits  how many wait for events, of up to 1,000 kinds
     latches    how many are above zero or became zero recently
     workflows  how many there are, by state
     """
@@ -38,18 +42,22 @@ class Statistics:
     stream_length: int
     dead_letters: int
     timers: dict[str, int]
+    event_waits: int
     latches: int
     workflows: dict[WorkflowState, int]
 
 
 def read_statistics(connection: Connection, stream: str) -> Statistics:
-    """Return all counts, in two round trips. `stream` is the key of the stream. (INFO; XLEN, ZCARD)"""
+    """Return all counts, in three round trips. `stream` is the key of the stream. (INFO; ZRANGE; XLEN,
+    ZCARD)"""
     info = _read_info(connection)
+    kinds = read_event_kinds(connection, count=_MAX_EVENT_KINDS)
     pipeline = Pipeline(connection)
     stream_length = pipeline.add("XLEN", stream)
     dead_letters = pipeline.add("XLEN", keys.DEAD_LETTERS)
     latches = pipeline.add("ZCARD", keys.LATCHES)
     timers = {name: pipeline.add("ZCARD", key) for name, key in _TIMER_KEYS.items()}
+    event_waits = [pipeline.add("ZCARD", keys.kind_waits(kind)) for kind in kinds]
     workflows = {state: pipeline.add("ZCARD", keys.state(state)) for state in WorkflowState}
     pipeline.send()
     return Statistics(
@@ -57,6 +65,7 @@ def read_statistics(connection: Connection, stream: str) -> Statistics:
         stream_length=stream_length.value,
         dead_letters=dead_letters.value,
         timers={name: count.value for name, count in timers.items()},
+        event_waits=sum(count.value for count in event_waits),
         latches=latches.value,
         workflows={state: count.value for state, count in workflows.items()},
     )

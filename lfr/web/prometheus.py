@@ -125,6 +125,7 @@ def _gauges(metrics: Metrics) -> Iterator[tuple[str, str, str, Mapping[str, floa
     yield "lfr_receipts_length", "Receipts that are not logged.", "", {"": lengths["receipts"]}
     yield "lfr_dead_letters", "Events that could not be understood.", "", {"": status["dead_letters"]}
     yield "lfr_timers", "Timers, by kind.", "kind", status["timers"]
+    yield "lfr_event_waits", "Steps that wait for events.", "", {"": status["event_waits"]}
     yield "lfr_latches", "Latches that are not at zero.", "", {"": status["latches"]}
     yield "lfr_processes", "Processes that are alive, by role.", "role", dict(processes)
     yield "lfr_problems", "Problems that lfr status names.", "", {"": len(status["problems"])}

@@ -207,6 +207,18 @@ def test_without_a_lifecycle_or_a_wait_role(store: Store, client: redis.Redis, s
     assert waits_for["until"] and waits_for["hint"] == "lfr wait, or lfr worker"
 
 
+@pytest.mark.usefixtures("lifecycle")
+def test_waits_for_events_are_counted_and_need_a_wait_role(store: Store, stepper: MakeStepper) -> None:
+    for event in ("paid", "paid", "sent"):
+        start_workflow(store, f"wait:event (- event: {event} -)")
+    wait, monitor = live(stepper, WaitTasks(store), "wait")
+    wait.step()
+    assert load_status(store)["event_waits"] == 3
+    assert not any("no wait role" in problem for problem in load_status(store)["problems"])
+    monitor.remove(wait.connection)
+    assert any(problem.startswith("no wait role runs") for problem in load_status(store)["problems"])
+
+
 def test_what_foreign_workers_do_is_no_problem_while_they_read(
     store: Store, client: redis.Redis, lifecycle: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

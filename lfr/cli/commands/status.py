@@ -129,7 +129,10 @@ def _summary(address: str, status: Mapping[str, Any]) -> Iterator[tuple[str, str
     yield "workflows", _counts({name.lower(): count for name, count in status["workflows"].items()})
     if status["paused"]:
         yield "paused", _format_pauses(status)
-    yield "waiting", _counts({**status["timers"], "latches": status["latches"]})
+    yield (
+        "waiting",
+        _counts({"for events": status["event_waits"], **status["timers"], "latches": status["latches"]}),
+    )
 
 
 def _format_pauses(status: Mapping[str, Any]) -> str:

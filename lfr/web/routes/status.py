@@ -105,6 +105,7 @@ _SYSTEM: Final = object_schema(
         "unclaimed": array(_UNCLAIMED),
         "dead_letters": INTEGER,
         "timers": OBJECT,
+        "event_waits": INTEGER,
         "latches": INTEGER,
         "workflows": COUNTS_BY_STATE,
         "problems": array(TEXT),
