@@ -337,7 +337,7 @@ def large_values(workflow: str) -> str:
 
 
 def facts(workflow: str) -> str:
-    """LIST: the history, one element for each transition, see `lfr.store.workflows.history`."""
+    """LIST: the history, elements for each transition, see `lfr.store.workflows.history`."""
     return f"{workflow}:facts"
 
 

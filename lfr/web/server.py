@@ -28,8 +28,12 @@ _MAX_CONNECTIONS: Final = 500
 _BACKLOG: Final = 1024
 _DEFAULT_MAX_BODY: Final = 16 * 2**20
 _MAX_HEADERS: Final = 32_768
-_MAX_UNREAD_OF_STREAM: Final = 512 * 1024
+_MAX_UNREAD_OF_STREAM: Final = 128 * 1024
 """The bytes of a stream that are not read yet beyond which it waits for its reader."""
+
+_MAX_IN_MEMORY: Final = 128 * 1024
+"""The bytes of a body, and of a response, that are in memory; a longer one is in a file of the system's
+temporary folder."""
 
 _IDLE_SECONDS: Final = 60
 _DRAIN_SECONDS: Final = 5.0
@@ -141,6 +145,8 @@ def _limits(max_body: int) -> dict[str, Any]:
         "max_request_header_size": _MAX_HEADERS,
         "max_request_body_size": max_body + 1,
         "outbuf_high_watermark": _MAX_UNREAD_OF_STREAM,
+        "outbuf_overflow": _MAX_IN_MEMORY,
+        "inbuf_overflow": _MAX_IN_MEMORY,
         "channel_timeout": _IDLE_SECONDS,
         "channel_request_lookahead": 1,  # else waitress does not notice that a client has disconnected
         "ident": None,

@@ -10,8 +10,7 @@ import logging
 import socket
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
@@ -37,17 +36,26 @@ _FREE_SHARE: Final = 0.1
 _SHORTEST_IDLE_SECONDS: Final = 1.0
 _SHORTEST_REQUEST_SECONDS: Final = 5.0
 _SHORTEST_RESPONSE_SECONDS: Final = 10.0
-"""No connection is closed to make room before it has been idle, its request incomplete, or its response
-unread, for this long."""
+"""No connection is closed to make room for others before it has been idle, its request incomplete, or its
+response unread, for this long."""
 
 _MAX_REQUESTS: Final = 2
 """How many requests of a connection wait for their responses: one packet may hold hundreds, each with a
 response that stays in memory until the client reads it."""
 
 _MAX_UNREAD_BYTES: Final = 256 * 2**20
-_MAX_UNREAD_BYTES_OF_CLIENT: Final = 64 * 2**20
-"""How many bytes of responses, in files of the system's temporary folder, wait to be read: of all clients,
-and of one. Beyond it a request is refused; slow readers make room for others."""
+"""How many bytes of responses, in memory or in files of the system's temporary folder, wait to be read by all
+clients. Beyond it the slowest readers are closed, all but one. No client is refused anything: behind a proxy
+all have one address."""
+
+_MAX_ARRIVING_BYTES: Final = 256 * 2**20
+"""How many bytes of bodies are there of all clients, of requests that arrive or wait for a thread. Beyond it
+the slowest of those that arrive are closed, all but one."""
+
+_SHORTEST_RATE_SECONDS: Final = 1.0
+_LEAST_SECONDS: Final = 0.001
+"""For how long a response waits to be read, or a body arrives, before it counts how fast its client is; the
+least time by which its bytes are divided."""
 
 _FREE_BODY: Final = 8192
 """The bytes of a body that are read in any case: those of a login, and what comes with the headers."""
@@ -70,13 +78,6 @@ class TokenRequired(Error):  # type: ignore[misc]
     reason = HTTPStatus.UNAUTHORIZED.phrase
 
 
-class TooMuchUnread(Error):  # type: ignore[misc]
-    """A request that is refused because clients do not read their responses. (RFC 9110, section 15.6.4)"""
-
-    code = int(HTTPStatus.SERVICE_UNAVAILABLE)
-    reason = HTTPStatus.SERVICE_UNAVAILABLE.phrase
-
-
 _DETAILS: Final = {413: "the body has too many bytes", 431: "the headers have too many bytes"}
 
 
@@ -90,8 +91,6 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]
         assert isinstance(response.content, bytes)
         self.status = f"{error.code} {error.reason}"
         headers = {**SECURITY_HEADERS, "Content-Type": response.content_type}
-        if error.code == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = "10"
         self.response_headers.extend(headers.items())
         self.set_close_on_finish()
         self.content_length = len(response.content)
@@ -117,6 +116,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     request: Any
     began_at = 0.0
     unread_since = 0.0
+    read_bytes = 0
     is_checked = False
 
     def received(self, data: bytes) -> bool:
@@ -133,15 +133,18 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return result
 
     def service(self) -> None:
-        """Execute one request; refuse it if too much is to be read already. If an earlier response on this
-        connection is not read yet, this one would wait for that in a thread: so it is dropped."""
+        """Execute one request. If an earlier response on this connection is not read yet, this one would wait
+        for that in a thread: so it is dropped."""
         if self.total_outbufs_len:
             self._drop_requests()
             return
-        request = self.requests[0]
-        if not request.error and (whose := self.server.too_much_unread(self.client)):
-            request.error = TooMuchUnread(f"too many bytes of responses {whose} are not read yet")
         super().service()
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send bytes, and count them. Return how many the system has taken."""
+        sent = int(super().send(data, do_close=do_close))
+        self.read_bytes += sent
+        return sent
 
     @property
     def client(self) -> str:
@@ -184,7 +187,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     def enforce_timeouts(self, now: float) -> None:
         """Close the connection if its client is too slow to read; answer a request that is too slow (408)."""
         if not self.total_outbufs_len:
-            self.unread_since = 0.0
+            self.unread_since, self.read_bytes = 0.0, 0
         elif not self.unread_since:
             self.unread_since = now
         if self.total_outbufs_len and now - self.last_activity > _SEND_TIMEOUT_SECONDS:
@@ -204,6 +207,32 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         elif self.request is not None:
             since, least = self.began_at, _SHORTEST_REQUEST_SECONDS
         return since if now - since >= least else None
+
+    def handle_close(self) -> None:
+        """Close the connection, and the file with the body of a request that has not arrived completely."""
+        super().handle_close()
+        with self.requests_lock:
+            request, self.request = self.request, None
+        if request is not None:
+            request.close()
+
+    def reading_rate(self, now: float) -> float | None:
+        """Return how many bytes of what waits the client reads in a second; None: it is too early to say."""
+        return _rate(self.read_bytes, self.unread_since, now) if self.unread_since else None
+
+    def sending_rate(self, now: float) -> float | None:
+        """Return how many bytes in a second arrive of the body of a request; None: none does, or it is too
+        early to say."""
+        request = self.request
+        return None if request is None else _rate(request.body_bytes_received, self.began_at, now)
+
+    @property
+    def body_bytes(self) -> int:
+        """How many bytes of bodies there are, of the request that arrives and of those that wait."""
+        with self.requests_lock:
+            return sum(
+                each.body_bytes_received for each in (*self.requests, self.request) if each is not None
+            )
 
     def _answer(self, error: Error) -> None:
         """Answer the incomplete request with an error and close the connection."""
@@ -241,7 +270,6 @@ class WaitressServer:
         for server in self._servers:
             server.channel_class = _Channel
             server.may_send_body = may_send_body
-            server.too_much_unread = self._too_much_unread
         self._iterated = threading.Event()
         self._stopping = threading.Event()
 
@@ -252,6 +280,11 @@ class WaitressServer:
             now = time.time()
             for channel in self._channels():
                 channel.enforce_timeouts(now)
+            channels = self._channels()
+            unread = [(each.reading_rate(now), each.total_outbufs_len, each) for each in channels]
+            _close_slowest(unread, _MAX_UNREAD_BYTES)
+            arriving = [(each.sending_rate(now), each.body_bytes, each) for each in channels]
+            _close_slowest(arriving, _MAX_ARRIVING_BYTES)
             self._make_room(now)
             if self._stopping.is_set() and self._servers[0].accepting:
                 self._stop_listening()
@@ -272,22 +305,9 @@ class WaitressServer:
         while time.monotonic() < deadline and any(each.total_outbufs_len for each in self._channels()):
             time.sleep(0.02)
 
-    def _too_much_unread(self, client: str) -> str:
-        """Return whose responses are too much to take more requests of a client; empty: it may have more."""
-        unread = self._unread()
-        if sum(size for each, size in unread if each.client == client) > _MAX_UNREAD_BYTES_OF_CLIENT:
-            return f"to {client}"
-        return "to all clients" if sum(size for _, size in unread) > _MAX_UNREAD_BYTES else ""
-
-    def _unread(self) -> list[tuple[_Channel, int]]:
-        """Return the connections with responses that are not read yet, and how many bytes these have."""
-        return [(each, size) for each in self._channels() if (size := each.total_outbufs_len)]
-
     def _make_room(self, now: float) -> None:
         """Close connections on which nothing happens, the longest idle first, if the limit is near: without
-        room, the server accepts nobody. Close those with responses that are read slowly if these are too
-        much."""
-        self._drop_unread(now)
+        room, the server accepts nobody."""
         limit = self._server.adj.connection_limit
         excess = len(self._sockets) - int(limit * (1 - _FREE_SHARE))
         if excess < 0:
@@ -301,21 +321,6 @@ class WaitressServer:
         for _, channel in dispensable[: excess + int(limit * _FREE_SHARE)]:
             channel.handle_close()
 
-    def _drop_unread(self, now: float) -> None:
-        """Close connections whose client reads slowly, the longest unread first, while too much is unread of
-        one client or of all: else one reader would hold up others, also those at its address."""
-        unread = self._unread()
-        rest = sum(size for _, size in unread)
-        rest_by_client: Counter[str] = Counter()
-        for channel, size in unread:
-            rest_by_client[channel.client] += size
-        slow = [(since, *each) for each in unread if (since := each[0].dispensable_since(now)) is not None]
-        for _, channel, size in sorted(slow, key=lambda each: each[0]):
-            if rest > _MAX_UNREAD_BYTES or rest_by_client[channel.client] > _MAX_UNREAD_BYTES_OF_CLIENT:
-                rest -= size
-                rest_by_client[channel.client] -= size
-                channel.handle_close()
-
     def _channels(self) -> list[_Channel]:
         return [channel for server in self._servers for channel in list(server.active_channels.values())]
 
@@ -324,3 +329,21 @@ class WaitressServer:
             server.accepting = False
             server.del_channel()
             server.socket.close()
+
+
+def _rate(count: int, since: float, now: float) -> float | None:
+    seconds = now - since
+    return None if seconds < _SHORTEST_RATE_SECONDS else count / max(seconds, _LEAST_SECONDS)
+
+
+def _close_slowest(connections: Iterable[tuple[float | None, int, _Channel]], most: int) -> None:
+    """Close the slowest connections, all but one, while they hold more than `most` bytes. Each has a rate
+    (None: it is not to be closed), the bytes that it holds, and the connection."""
+    holding = [each for each in connections if each[1]]
+    rest, count = sum(size for _, size, _ in holding), len(holding)
+    closable = [(rate, size, channel) for rate, size, channel in holding if rate is not None]
+    for _, size, channel in sorted(closable, key=lambda each: each[0]):
+        if rest <= most or count == 1:
+            return
+        rest, count = rest - size, count - 1
+        channel.handle_close()

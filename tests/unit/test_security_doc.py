@@ -11,18 +11,19 @@ from lfr.events import MAX_REASON
 from lfr.labels import MAX_LABELS, MAX_VALUE
 from lfr.language.graph_rules import MAX_ATTEMPT, MAX_TURNS
 from lfr.lifecycle import items
-from lfr.operations import workflow_filter
+from lfr.operations import follow, workflow_filter
 from lfr.operations.archive import parse
 from lfr.operations.inspect.values import MAX_INPUT_BYTES, MAX_OUTPUT_BYTES
 from lfr.operations.select_workflows import MAX_COST, RECORD_COST
 from lfr.roles import lifecycle
 from lfr.store.stream.read_size import MAX_READ_BYTES
 from lfr.store.waits.match import MAX_FIELD_SETS
+from lfr.store.workflows import history
 from lfr.tasks import request
 from lfr.tasks.template import MAX_CHARACTERS
 from lfr.tasks.wait_spec import MAX_MATCH_CHARACTERS
 from lfr.values.work import MAX_LOOKS
-from lfr.web import memory, turns, waitress_server
+from lfr.web import memory, server, turns, waitress_server
 from lfr.web.large_responses import MAX_ARCHIVE_BYTES
 from lfr.web.server import MAX_STREAMS
 from tests.support.pages import PAGES, ROOT
@@ -88,9 +89,26 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
         ),
         ("bytes of a workflow that the API archives", f"{MAX_ARCHIVE_BYTES // 2**20} MiB"),
         (
-            "bytes of responses that one client has not read; all clients",
-            f"{waitress_server._MAX_UNREAD_BYTES_OF_CLIENT // 2**20} MiB;"
-            f" {waitress_server._MAX_UNREAD_BYTES // 2**20} MiB",
+            "bytes of responses that clients have not read",
+            f"{waitress_server._MAX_UNREAD_BYTES // 2**20} MiB, or one response",
+        ),
+        (
+            "bytes of bodies of requests that arrive, or wait for a thread",
+            f"{waitress_server._MAX_ARRIVING_BYTES // 2**20} MiB, or one body",
+        ),
+        ("bytes of a body, or of an unread response, in memory", f"{server._MAX_IN_MEMORY // 2**10} KiB"),
+        (
+            "bytes of a stream that its client has not read",
+            f"{server._MAX_UNREAD_OF_STREAM // 2**10} KiB, and one message",
+        ),
+        (
+            "changes in one message of a stream; facts in an element of a history",
+            f"{follow._ENOUGH_FACTS}, and those of one element;"
+            f" {history._MOST_FACTS + history._MOST_OF_WORKFLOW}",
+        ),
+        (
+            "running steps for whose tasks a stream looks for workers; tasks without one that it names",
+            f"{follow._MAX_CHECKED:,}; {follow._MAX_MISSING}",
         ),
         ("steps of all parts of a flow that run for items in an archive", f"{parse._MAX_PART_STEPS:,}"),
     ],

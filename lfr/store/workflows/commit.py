@@ -13,7 +13,7 @@ For each workflow, in this order:
     HSET, HDEL W:steps  progress of the steps that changed
     HSET, HDEL W:large  large inputs of attempts that start; those that no attempt uses any more
     HSET  W:latched   0 for steps that have ended and that acquire or release a latch; `stopped`
-    RPUSH W:facts     an element of the history for each transition
+    RPUSH W:facts     elements of the history for each transition
     ZREM, ZADD workflows:state:...  if the state changes
     ZADD, ZREM waits:workflows  the deadline of the workflow, if its flow has a timeout and the state changes
     ZREM, DEL waits:...  deadlines and delayed starts of attempts that are over, and their places in indexes
@@ -43,7 +43,7 @@ from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Command
 from lfr.store.stream.entries import append_command, flatten_pairs
 from lfr.store.stream.groups import note_stream_command
-from lfr.store.workflows.history import format_element
+from lfr.store.workflows.history import format_elements
 from lfr.store.workflows.large_values import LargeValues
 from lfr.store.workflows.load import LoadedWorkflow
 from lfr.store.workflows.record import (
@@ -216,7 +216,9 @@ def history_command(
     """Return the command that appends entries, each facts, a reason and who has caused them by hand, to a
     workflow's history. (RPUSH)"""
     elements = (
-        format_element(at_ms, " ".join(map(str, facts)), reason, actor) for facts, reason, actor in entries
+        element
+        for facts, reason, actor in entries
+        for element in format_elements(at_ms, list(map(str, facts)), reason, actor)
     )
     return ("RPUSH", keys.facts(workflow), *elements)
 

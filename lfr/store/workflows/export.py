@@ -14,7 +14,7 @@ begun, the `outputs` of those that are done, and the snapshots of the `open` one
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from lfr.actor import make_actor
@@ -29,7 +29,7 @@ from lfr.store.stream.entries import flatten_pairs, parse_pairs
 from lfr.store.workflows.commit import STOPPED_FIELD
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_texts import load_text, use_flow_commands
-from lfr.store.workflows.history import RawEntry, format_element, read_raw_history
+from lfr.store.workflows.history import RawEntry, format_elements, read_raw_history
 from lfr.store.workflows.items import (
     load_child_flow,
     load_item_counts,
@@ -147,9 +147,9 @@ def _describe_entry(entry: RawEntry) -> dict[str, Any]:
     }
 
 
-def _format_entry(entry: Mapping[str, Any]) -> str:
+def _format_entry(entry: Mapping[str, Any]) -> Iterator[str]:
     actor = make_actor(entry["actor"], entry.get("actor_reason", "")) if entry.get("actor") else None
-    return format_element(entry["at"], entry["facts"], entry.get("reason", ""), actor)
+    return format_elements(entry["at"], entry["facts"].split(), entry.get("reason", ""), actor)
 
 
 def snapshot_commands(
@@ -175,7 +175,7 @@ def snapshot_commands(
     ):
         if values:
             yield ("HSET", key, *flatten_pairs(values.items()))
-    elements = map(_format_entry, snapshot["history"])
+    elements = chain.from_iterable(map(_format_entry, snapshot["history"]))
     while chunk := list(islice(elements, _MAX_ELEMENTS)):
         yield ("RPUSH", keys.facts(id), *chunk)
     if removed := snapshot.get("removed"):

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from lfr.engine.advance import may_pass
 from lfr.flow import Flow, Step, StepKind
@@ -122,6 +123,12 @@ class SharedFlows:
         """Return the flow with this reference; None if it is not stored. (GET)"""
         with self._lock:
             return self._flows.fetch(connection, [reference]).get(reference)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one thread at a time make what is as large as a flow."""
+        with self._lock:
+            yield
 
 
 def _part(flow: Flow, indices: Iterable[str]) -> Flow:

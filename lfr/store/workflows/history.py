@@ -1,4 +1,5 @@
-"""The history of a workflow: a list with one element for each transition, which `commit` appends.
+"""The history of a workflow: a list with one element for each transition, appended by `commit`. A transition
+with many facts has several, so that a page of elements has few facts.
 
 An element is a text: the time in milliseconds since the epoch and the facts, as words with a blank between
 them (see `lfr.engine.transition.Fact`). If a step failed, the reason follows, behind the first line break:
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -35,6 +36,12 @@ from lfr.values.json import Json, decode_json, encode_json
 
 _PAGE: Final = 1000
 """How many elements of the list, or entries of the stream, are read at once."""
+
+_MOST_FACTS: Final = 250
+"""How many facts an element has, but for those that belong to the last of them."""
+
+_MOST_OF_WORKFLOW: Final = 10
+"""How many facts of the workflow may follow: a failure stands beside that of the step that has caused it."""
 
 _LATEST: Final = 100
 """How many elements at the end of the list may follow a failure that is looked for: what ran has ended."""
@@ -88,11 +95,36 @@ class RawHistory(NamedTuple):
     removed: Json = None
 
 
-def format_element(at_ms: int, facts: str, reason: str = "", actor: Actor | None = None) -> str:
-    """Return the element of a history's list; `facts` are words with a blank between them."""
-    if actor is not None:
-        facts = f"{facts}\t{actor.name}\t{actor.reason}" if actor.reason else f"{facts}\t{actor.name}"
-    return f"{at_ms} {facts}\n{reason}" if reason else f"{at_ms} {facts}"
+def format_elements(
+    at_ms: int, words: Sequence[str], reason: str = "", actor: Actor | None = None
+) -> Iterator[str]:
+    """Yield the elements of a history's list for a transition: one, or several if it has many facts. `words`
+    are those of its facts. The first element says who has caused it, and each with a failure the reason."""
+    first = True
+    for part in _parts(words):
+        facts = " ".join(part)
+        if first and actor is not None:
+            facts = f"{facts}\t{actor.name}\t{actor.reason}" if actor.reason else f"{facts}\t{actor.name}"
+        has_reason = reason and (len(part) == len(words) or any(map(_may_have_reason, part)))
+        yield f"{at_ms} {facts}\n{reason}" if has_reason else f"{at_ms} {facts}"
+        first = False
+
+
+def _parts(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    start = 0
+    while True:
+        end = start + _MOST_FACTS
+        while end < min(len(words), start + _MOST_FACTS + _MOST_OF_WORKFLOW) and words[end][0].isalpha():
+            end += 1
+        yield words[start:end]
+        start = end
+        if start >= len(words):
+            return
+
+
+def _may_have_reason(word: str) -> bool:
+    """Return whether this is a fact of the workflow, or the failure of an attempt."""
+    return word[0].isalpha() or word[0] in "!^"
 
 
 def entry_order(id: str) -> tuple[int, int, int]:
@@ -112,14 +144,14 @@ def read_history(
     removed = _read_removed(connection, workflow)
     while (page := _read_page(connection, workflow, after, count, removed)) is None:
         removed = _read_removed(connection, workflow)
-    return list(map(_parse_facts, page))
+    return list(map(parse_entry, page))
 
 
 def read_record_and_history(
     connection: Connection, workflow: str, *, after: str = "", removed: Removed = (0, 0), count: int = _PAGE
-) -> tuple[Record | None, list[HistoryEntry]]:
-    """Return the record of a workflow, None if there is none, and what `read_history` returns, both at the
-    same point in time. `removed` is that of the record, if it is known. (MULTI/EXEC)"""
+) -> tuple[Record | None, list[RawEntry]]:
+    """Return the record of a workflow, None if there is none, and what `read_history` returns, with unparsed
+    facts, both at the same point in time. `removed` is that of the record, if it is known. (MULTI/EXEC)"""
     while True:
         commands = [("HMGET", workflow, *RECORD_FIELDS), *_read_commands(workflow, after, count, removed)]
         reply, *replies = connection.transact(commands) or [None]
@@ -127,14 +159,14 @@ def read_record_and_history(
         if record is None:
             return None, []
         if record.removed == removed:
-            return record, list(map(_parse_facts, _parse_replies(replies, after, count, removed)))
+            return record, _parse_replies(replies, after, count, removed)
         removed = record.removed
 
 
 def read_whole_history(connection: Connection, workflow: str) -> History:
     """Return a whole history."""
     entries, removed = read_raw_history(connection, workflow)
-    return History(list(map(_parse_facts, entries)), removed)
+    return History(list(map(parse_entry, entries)), removed)
 
 
 def read_raw_history(connection: Connection, workflow: str) -> RawHistory:
@@ -158,7 +190,7 @@ def read_raw_history(connection: Connection, workflow: str) -> RawHistory:
 
 def parse_history_list(elements: Iterable[bytes]) -> History:
     """Return the history that a list holds, of which nothing was removed."""
-    return History(list(map(_parse_facts, _parse_elements(elements, 0))))
+    return History(list(map(parse_entry, _parse_elements(elements, 0))))
 
 
 def read_removed_history(connection: Connection, workflow: str) -> Json:
@@ -171,7 +203,7 @@ def read_failed_step(connection: Connection, workflow: str) -> int | None:
     """Return the index of the step with which a failed workflow has failed; None if it was no step, as in one
     that took too long. Looks at the latest entries only. (LRANGE)"""
     elements = connection.call("LRANGE", keys.facts(workflow), -_LATEST, -1)
-    for entry in map(_parse_facts, reversed(_parse_elements(elements, 0))):
+    for entry in map(parse_entry, reversed(_parse_elements(elements, 0))):
         failed = [fact for fact in entry.facts if fact.kind is FactKind.FAILED]
         if any(fact.index is None for fact in failed):
             return next((fact.index for fact in failed if fact.index is not None), None)
@@ -189,7 +221,7 @@ def read_history_since(connection: Connection, workflow: str, since_ms: int) -> 
             entries = _read_stream_since(connection, workflow, since_ms) + entries
             text = connection.call("GET", keys.removed_history(workflow))
         if _read_removed(connection, workflow) == removed:
-            later = [_parse_facts(entry) for entry in entries if entry.at_ms > since_ms]
+            later = [parse_entry(entry) for entry in entries if entry.at_ms > since_ms]
             return History(later, None if text is None else decode_json(text))
 
 
@@ -246,7 +278,7 @@ def trim_history(
     of_list, of_all = parse_removed(before[2])
     oldest = _parse_stream_entries(stream_entries) or _parse_elements(elements, of_list)
     former = None if text is None else decode_json(text)
-    removed = encode_json(add(History(list(map(_parse_facts, oldest)), former)))
+    removed = encode_json(add(History(list(map(parse_entry, oldest)), former)))
     if stream_entries:
         cut: Command = ("XDEL", stream, *(entry.id for entry in oldest))
     else:
@@ -332,6 +364,12 @@ def _parse_stream_entry(id: str, fields: Mapping[bytes, bytes]) -> RawEntry:
     return RawEntry(id, int(fields[b"at"]), fields[b"facts"].decode(), reason)
 
 
-def _parse_facts(entry: RawEntry) -> HistoryEntry:
+def split_entry(entry: RawEntry) -> Iterator[RawEntry]:
+    """Yield an entry in parts with few facts: an earlier version wrote any number of them in one."""
+    return (entry._replace(facts=" ".join(part)) for part in _parts(entry.facts.split()))
+
+
+def parse_entry(entry: RawEntry) -> HistoryEntry:
+    """Return the entry with its facts."""
     facts = tuple(map(Fact.parse, entry.facts.split()))
     return HistoryEntry(entry.id, entry.at_ms, facts, entry.reason, entry.actor)
