@@ -230,6 +230,15 @@ def test_lifecycles_of_the_built_file_under_kill(redis_url: str, tmp_path: Path)
     assert shown.returncode == 0 and start_id("f", times[-1]) in shown.stdout
 
 
+def test_show_writes_inputs_and_times_as_json(redis_url: str, tmp_path: Path) -> None:
+    (tmp_path / "f.flow").write_text("@flow f\na")
+    assert lfr("apply", str(tmp_path / "f.flow"), url=redis_url).returncode == 0
+    words = ("--flow", "f", "--at", "2190-01-01T00:00Z", "--input", '{"é": [true, null]}')
+    assert lfr("schedule", "add", "s", *words, url=redis_url).returncode == 0
+    shown = lfr("schedule", "show", "s", url=redis_url).stdout
+    assert '  input: {"é": [true, null]}\n' in shown and '  at: ["2190-01-01T00:00Z"]\n' in shown
+
+
 def test_the_examples_of_the_page(redis_url: str, tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "schedules.md").read_text()
     (flow,) = re.findall(r"```flow\n(.*?)```", page, re.DOTALL)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import CHANGE_ERRORS, ExitCode
-from lfr.cli.ui.format_values import format_date_time, format_start
+from lfr.cli.ui.format_values import format_date_time, format_start, short_json
 from lfr.cli.ui.options import (
     add_connection_options,
     add_flag,
@@ -235,9 +235,9 @@ def _outcome_cell(outcome: Mapping[str, Any]) -> str | Cell:
 
 def _schedule_lines(terminal: Terminal, schedule: Mapping[str, Any]) -> Iterator[str]:
     yield printable(f"{terminal.paint(schedule['name'], 'bold')}  starts {schedule['flow']}")
-    options = {key: value for key, value in schedule["schedule"].items()}
-    for key, value in options.items():
-        yield printable(f"  {key}: {value}")
+    for key, value in schedule["schedule"].items():
+        text = value if isinstance(value, str) else short_json(value)
+        yield printable(f"  {key}: {text}")
     if schedule["paused"]:
         yield terminal.paint(printable(f"  paused: {schedule['paused']}"), "yellow")
     for id in schedule["running"]:
