@@ -33,6 +33,9 @@ from lfr.step_options import (
 from lfr.values.checks import read_whole_number
 from lfr.values.json import Json
 
+MAX_ATTEMPT: Final = 500_000_000
+"""The highest number of an attempt: far below the nine digits that a history can hold."""
+
 WORKFLOW_INPUT: Final = -1
 """The index under which the workflow's own input stands among the outputs of its steps."""
 

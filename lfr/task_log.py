@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from lfr import events
 from lfr.event_fields import Malformed, Values
+from lfr.flow import MAX_ATTEMPT
 from lfr.values.checks import TEXT, Check, number, whole_number
 from lfr.values.json import Json
 from lfr.values.texts import cut
@@ -35,10 +36,11 @@ MAX_EVENT_BYTES: Final = 2**16
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;:]*m")
 """SGR, the control sequences of a terminal for colours and fonts (ECMA-48, 8.3.117)."""
 
-_MAX_COUNT: Final = 10**12
+MAX_COUNT: Final = 10**12
+"""The most lines that a number can say were left out."""
 
 _TIME: Final = whole_number(0, MAX_TIME_MS)
-_COUNT: Final = whole_number(1, _MAX_COUNT)
+_COUNT: Final = whole_number(1, MAX_COUNT)
 
 _SHORT_TEXT: Final = Check(
     "a text of up to 255 characters",
@@ -109,6 +111,8 @@ def split_lines(at_ms: int, source: str, text: str) -> Iterator[LogLine]:
 def parse_task_log(values: Values, now_ms: int) -> TaskLog:
     """Parse a task-log event; `now_ms` is the time of lines that have none. Raises Malformed."""
     attempt = events.parse_cancel_task(values)
+    if not 1 <= attempt.attempt <= MAX_ATTEMPT:
+        raise Malformed(f"its attempt is not from 1 to {MAX_ATTEMPT}")
     evidence = {
         name: _read(values, name, check) for name, check in EVIDENCE.items() if name.encode() in values
     }

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from lfr.flow import Flow, StepKind
+from lfr.flow import MAX_ATTEMPT, Flow, StepKind
 from lfr.language.compile import MAX_EDGES, MAX_STEPS
 from lfr.language.reachability import check_loops, completable_steps
 
 MAX_TURNS: Final = 10_000
 """How often a step of a flow with a loop may be about to start, or run, at the same time."""
-
-MAX_ATTEMPT: Final = 500_000_000
-"""The highest number of an attempt: far below the nine digits that a history can hold."""
 
 _INVOKING: Final = (StepKind.TASK, StepKind.RESOURCE)
 

@@ -350,6 +350,7 @@ def test_an_archive_has_the_logs_of_a_workflow_and_its_items(
         ([{"index": 99, "attempt": 1, "lines": []}], "its index is not a whole number from"),
         ([{"index": 1, "attempt": 1, "lines": [[1]]}], "one of its lines is no text"),
         ([{"index": 1, "attempt": 1, "lines": [], "evidence": {"host": 1}}], "its host is not a text"),
+        ([{"index": 1, "attempt": 1, "lines": ["a"]}] * 2, "an attempt has written more than once"),
         ({}, "its log is not a list"),
     ],
 )
@@ -357,3 +358,21 @@ def test_an_archive_with_another_log_is_refused(store: Store, log: Any, message:
     document = archive_workflow(store, start_workflow(store, "A", {}).id)
     with pytest.raises(BadInput, match=message):
         restore_workflow(store, {**document, "log": log})
+
+
+def test_more_than_one_transaction_can_drop_goes_by_and_by(
+    small_store: Store, client: redis.Redis, stepper: MakeStepper
+) -> None:
+    """An archive may bring any number of attempts, and a pass that takes too long ends a lifecycle."""
+    id = start_workflow(small_store, "A", {}).id
+    document = archive_workflow(small_store, id)
+    log = [{"index": 1, "attempt": number, "lines": ["a"]} for number in range(1, 25_001)]
+    id = restore_workflow(small_store, {**document, "log": log})
+    lifecycle = stepper(Lifecycle(small_store))
+    numbers = []
+    for _ in range(3):
+        foreign_log(client, id, attempt=25_001, lines=["b"])
+        lifecycle.step()
+        numbers.append(client.hlen(keys.task_log(id)))
+    assert numbers[0] > 25_000 and numbers[1] > 5_000 and numbers[2] < 200
+    assert texts_of(small_store, id)[-3:] == ["b", "b", "b"]

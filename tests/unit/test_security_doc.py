@@ -8,8 +8,9 @@ from lfr.config.settings import Settings, all_settings
 from lfr.engine.advance import MAX_STARTS
 from lfr.engine.step_inputs import MAX_BYTES, MAX_VALUES
 from lfr.events import MAX_REASON
+from lfr.flow import MAX_ATTEMPT
 from lfr.labels import MAX_LABELS, MAX_VALUE
-from lfr.language.graph_rules import MAX_ATTEMPT, MAX_TURNS
+from lfr.language.graph_rules import MAX_TURNS
 from lfr.lifecycle import items
 from lfr.operations import follow, workflow_filter
 from lfr.operations.archive import parse

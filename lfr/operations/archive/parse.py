@@ -10,11 +10,10 @@ from typing import Any, Final
 from lfr.errors import BadInput
 from lfr.event_fields import Malformed
 from lfr.events import cut_reason
-from lfr.flow import WORKFLOW_INPUT, Flow, FlowParts, StepKind, TooManyParts
+from lfr.flow import MAX_ATTEMPT, WORKFLOW_INPUT, Flow, FlowParts, StepKind, TooManyParts
 from lfr.guard import parse_guard
 from lfr.labels import parse_labels
 from lfr.language.graph_rules import (
-    MAX_ATTEMPT,
     BadGraph,
     check_graph,
     progress_error,
@@ -176,7 +175,7 @@ class _SnapshotParser:
             "latched": _parse_by_number({"latched": {}, **data}, "latched", steps, _parse_latched),
             "history": [_parse_history_entry(entry, steps) for entry in _field(data, "history", LIST)],
             **({"removed": _parse_removed(data["removed"], steps)} if "removed" in data else {}),
-            "log": [_parse_log(entry, steps) for entry in _field(data, "log", LIST, [])],
+            "log": _parse_logs(_field(data, "log", LIST, []), steps),
             "items": self._parse_items(items, flow, progress, depth),
         }
 
@@ -295,6 +294,13 @@ def _parse_removed(data: Json, steps: range) -> dict[str, Any]:
     if not all(index in steps for index in (*state.steps, *state.rounds)):
         raise _bad("its removed entries name a step that does not exist")
     return state.to_dict()
+
+
+def _parse_logs(entries: list[Json], steps: range) -> list[dict[str, Any]]:
+    logs = [_parse_log(entry, steps) for entry in entries]
+    if len({(log["index"], log["attempt"]) for log in logs}) < len(logs):
+        raise _bad("it has what an attempt has written more than once")
+    return logs
 
 
 def _parse_log(entry: Json, steps: range) -> dict[str, Any]:

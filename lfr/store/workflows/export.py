@@ -90,7 +90,7 @@ def load_snapshot(connection: Connection, id: str, flow: Flow, flows: FlowCache)
         },
         "history": [_describe_entry(entry) for entry in history.entries],
         **({} if history.removed is None else {"removed": history.removed}),
-        **({"log": log} if (log := export_log(connection, id)) else {}),
+        **({"log": log} if (log := export_log(connection, id, range(flow.first, flow.last + 1))) else {}),
         "items": dict(_load_items(connection, id, flow, flows)),
     }
 

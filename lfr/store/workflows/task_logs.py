@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from lfr.flow import MAX_ATTEMPT
 from lfr.store import keys
 from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.redis.connection import Command, Connection
 from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import flatten_pairs
-from lfr.task_log import Line, LogLine, TaskLog, count_lines, skip_lines
+from lfr.task_log import MAX_COUNT, Line, LogLine, TaskLog, count_lines, skip_lines
 from lfr.values.json import Json, decode_json, encode_json
 
 AttemptKey: TypeAlias = tuple[int, int]
@@ -34,7 +35,8 @@ _PIECES: Final = 8
 """An attempt that reaches its limit has at least so many chunks, so that few lines are left out at once."""
 
 _PAGE: Final = 100
-"""How many chunks are read at once."""
+_MOST_PAGES: Final = 100
+"""How many chunks are read at once, and how many times in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,32 +148,44 @@ class LogChanges:
             attempt.chunks.append((self.next, len(text) + overhead))
             self.total += len(text) + overhead
             self.next, overhead = self.next + 1, _OVERHEAD
-        for number, size in attempt.excess(limit):
-            self._drop((log.index, log.attempt), number, size)
+        self._drop((log.index, log.attempt), attempt.excess(limit))
 
-    def _drop(self, key: AttemptKey, number: int, size: int) -> None:
+    def _drop(self, key: AttemptKey, dropped: Sequence[tuple[int, int]]) -> None:
+        """Drop chunks of an attempt, in one pass over those that it has."""
+        if not dropped:
+            return
+        sizes = dict(dropped)
         attempt = self.attempts[key]
-        attempt.chunks.remove((number, size))
-        self.total -= size
-        if self._new.pop(number, None) is None:
-            self._deleted.add(number)
+        attempt.chunks = [chunk for chunk in attempt.chunks if chunk[0] not in sizes]
+        self.total -= sum(sizes.values())
+        self._deleted |= {number for number in sizes if self._new.pop(number, None) is None}
 
     def drop_oldest(self, connection: Connection, limit: int) -> None:
-        """Drop the oldest chunks until all have at most `limit` bytes. (HMGET)"""
-        while self.total > limit and self.oldest < self.next:
+        """Drop the oldest chunks until all have at most `limit` bytes, up to 10,000 of them: an archive may
+        have brought more than one transaction can drop. The next one goes on. (HMGET)"""
+        for _ in range(_MOST_PAGES):
+            if self.total <= limit or self.oldest >= self.next:
+                return
             numbers = range(self.oldest, min(self.oldest + _PAGE, self.next))
             stored = _read_chunks(connection, self.workflow, numbers)
             owners = {number: (chunk[0], chunk[1]) for number, chunk in stored.items() if chunk is not None}
-            owners |= {number: attempt for number, (attempt, _) in self._new.items()}
+            owners |= {number: self._new[number][0] for number in numbers if number in self._new}
             self._load(connection, set(owners.values()) - self.attempts.keys())
+            stored_sizes = {
+                key: dict(self.attempts[key].chunks) for key in owners.values() if key in self.attempts
+            }
+            dropped: dict[AttemptKey, list[tuple[int, int]]] = {}
+            excess = self.total - limit
             for number in numbers:
-                if self.total <= limit:
-                    return
+                if excess <= 0:
+                    break
                 self.oldest = number + 1
-                owner = owners.get(number)
-                sizes = dict(self.attempts[owner].chunks) if owner in self.attempts else {}
-                if owner is not None and number in sizes:
-                    self._drop(owner, number, sizes[number])
+                size = stored_sizes.get(owners[number], {}).get(number) if number in owners else None
+                if size is not None:
+                    dropped.setdefault(owners[number], []).append((number, size))
+                    excess -= size
+            for key, chunks in dropped.items():
+                self._drop(key, chunks)
 
     def _load(self, connection: Connection, attempts: Iterable[AttemptKey]) -> None:
         self.attempts |= read_attempts(connection, self.workflow, attempts)
@@ -292,14 +306,20 @@ def _decode_line(line: Json) -> Line:
     return line if isinstance(line, int) else LogLine(*line)
 
 
-def export_log(connection: Connection, workflow: str) -> list[dict[str, Any]]:
-    """Return the log of a workflow for an archive: for each attempt its index, attempt, delivery, lines (as
-    in a task-log event), and evidence. (HMGET)"""
+def export_log(connection: Connection, workflow: str, steps: range) -> list[dict[str, Any]]:
+    """Return the log of a workflow with these steps for an archive: for each attempt its index, attempt,
+    delivery, lines (as in a task-log event), and evidence. (HMGET)
+
+    A worker may have sent lines of a step that does not exist, or numbered them as it likes; an archive with
+    that could not be restored.
+    """
     lines: dict[AttemptKey, list[Json]] = {}
     next_numbers: dict[AttemptKey, int] = {}
     for chunk in read_log(connection, workflow, 0):
         key = chunk.index, chunk.attempt
-        omitted = chunk.first - next_numbers.get(key, 1)
+        if chunk.index not in steps or not 1 <= chunk.attempt <= MAX_ATTEMPT:
+            continue
+        omitted = min(chunk.first - next_numbers.get(key, 1), MAX_COUNT)
         lines.setdefault(key, []).extend([omitted, *chunk.lines] if omitted > 0 else chunk.lines)
         next_numbers[key] = chunk.first + count_lines(chunk.lines)
     logged = read_attempts(connection, workflow, lines)
