@@ -21,7 +21,7 @@ def read_crontab(text: str, source: str, zone: str, *, has_users: bool) -> Impor
     schedules: list[ImportedSchedule] = []
     refusals: list[str] = []
     variables: dict[str, str] = {}
-    names: set[str] = set()
+    names: dict[str, int] = {}
     for number, line in enumerate(text.split("\n"), 1):  # cron knows no other end of a line
         location = f"{source}:{number}"
         if not line.strip() or line.lstrip().startswith("#"):

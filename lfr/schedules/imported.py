@@ -56,15 +56,16 @@ class Import:
     refusals: tuple[str, ...]
 
 
-def name_of(words: str, used_names: set[str]) -> str:
-    """Return the name of a flow, made of these words, that is not among `used_names`; add it to them."""
+def name_of(words: str, used_names: dict[str, int]) -> str:
+    """Return the name of a flow, made of these words, that is not among `used_names`; add it to them. Each
+    has the number of the latest name that was made of it: a crontab may have a line many times."""
     base = _NOT_IN_NAME.sub("_", words).strip("_")[: MAX_NAME - 8] or "task"
     base = base if not base[0].isdigit() else f"_{base}"
-    name, number = base, 1
+    name, number = base, used_names.get(base, 1)
     while name in used_names:
         number += 1
         name = f"{base}_{number}"
-    used_names.add(name)
+    used_names |= {name: 1, base: number}
     return name
 
 

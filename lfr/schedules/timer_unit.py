@@ -27,7 +27,7 @@ _CALENDAR: Final = re.compile(
 _DATE_ALONE: Final = re.compile(r"(?:(?P<days>[A-Za-z][A-Za-z.,-]*)\s*)?(?P<date>[\d*,./]+(?:-[\d*,./]+)+)?")
 _INTERVALS: Final = ("OnUnitActiveSec", "OnUnitInactiveSec")
 _WITHOUT_TIME: Final = ("OnActiveSec", "OnBootSec", "OnStartupSec", "OnClockChange", "OnTimezoneChange")
-_SPAN: Final = re.compile(r"(\d+)\s*(us|ms|s|sec|seconds?|m|min|minutes?|h|hr|hours?|d|days?|w|weeks?)?")
+_SPAN: Final = re.compile(r"(\d{1,12})\s*(us|ms|s|sec|seconds?|m|min|minutes?|h|hr|hours?|d|days?|w|weeks?)?")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _CATCH_UP: Final = "30d"
 """How long after its time a timer with Persistent= is started."""
@@ -48,7 +48,7 @@ def read_timer_unit(text: str, source: str, zone: str, command: str) -> Import:
     jitter = _seconds(settings.get("RandomizedDelaySec", ["0"])[-1])
     if jitter:
         options["jitter"] = min(jitter, _SECONDS["d"])
-    base, names = source.rpartition("/")[2].removesuffix(".timer"), set[str]()
+    base, names = source.rpartition("/")[2].removesuffix(".timer"), dict[str, int]()
     timings: list[Mapping[str, Json]] = []
     for calendar in settings.get("OnCalendar", []):
         try:

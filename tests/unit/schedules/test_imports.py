@@ -130,10 +130,40 @@ def test_no_text_breaks_the_readers(text: str, has_users: bool) -> None:
 
 @given(st.text(max_size=300))
 def test_names_of_flows(words: str) -> None:
-    names: set[str] = set()
+    names: dict[str, int] = {}
     for _ in range(3):
         compile_flow(f"@flow {name_of(words, names)} (- schedule: {{every: 5m}} -) A")
     assert len(names) == 3
+
+
+class CountedNames(dict[str, int]):
+    """Names of flows that count how often somebody looks for one."""
+
+    looks = 0
+
+    def __contains__(self, name: object) -> bool:
+        self.looks += 1
+        return super().__contains__(name)
+
+
+def test_a_line_that_is_there_many_times_takes_no_longer_each_time() -> None:
+    names = CountedNames(a_7=1)
+    assert [name_of("a", names) for _ in range(8)] == [
+        "a",
+        *(f"a_{number}" for number in (2, 3, 4, 5, 6, 8, 9)),
+    ]
+    for _ in range(2000):
+        name_of("a", names)
+    assert len(names) == 2009 and names.looks < 3 * 2009
+
+
+@pytest.mark.parametrize("key", ["OnUnitActiveSec", "OnUnitInactiveSec", "RandomizedDelaySec"])
+@pytest.mark.parametrize("digits", [12, 13, 5000])
+def test_a_time_span_with_many_digits(key: str, digits: int) -> None:
+    """Python converts no text of more than 4,300 digits."""
+    text = f"OnCalendar=daily\n{key}={'9' * digits}s"
+    refused = timer(text).refusals
+    assert bool(refused) == (digits > 12 and key != "RandomizedDelaySec")
 
 
 @pytest.mark.parametrize("separator", list("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"))
