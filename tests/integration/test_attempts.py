@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -283,6 +285,43 @@ def test_what_cannot_be_done_to_a_step(store: Store, client: redis.Redis, lifecy
             act(store, id, 2)
         with pytest.raises(NotFound, match="has no step 9"):
             act(store, id, 9)
+
+
+@pytest.mark.parametrize(
+    ("act", "may_repeat"),
+    [
+        (lambda store, id: retry_task(store, id, 1), True),
+        (lambda store, id: skip_task(store, id, 1), False),
+        (lambda store, id: fail_task(store, id, 1, "no"), False),
+        (lambda store, id: terminate_workflow(store, id), False),
+    ],
+    ids=["retry", "skip", "fail", "terminate"],
+)
+def test_of_operators_who_do_the_same_at_once_each_has_done_it_or_is_told_why_not(
+    store: Store,
+    client: redis.Redis,
+    lifecycle: Stepper,
+    act: Callable[[Store, str], object],
+    may_repeat: bool,
+) -> None:
+    id = running(store, client, lifecycle)
+    count = 6
+    barrier = Barrier(count)
+
+    def intervene() -> bool:
+        barrier.wait()
+        try:
+            act(store, id)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(count) as pool:
+        done = sum(each.result() for each in [pool.submit(intervene) for _ in range(count)])
+    assert done == (count if may_repeat else 1)
+    step = inspect_workflow(store, id)["steps"][1]
+    assert step["attempt"] == (1 + done if may_repeat else 1)
+    assert len(cancelled(client)) == done
 
 
 def test_tries_begin_anew_in_each_turn_of_a_loop(
