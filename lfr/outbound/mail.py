@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import socket
 import ssl
@@ -76,7 +77,7 @@ class MailServer:
                 server.send_message(message)
                 with suppress(smtplib.SMTPException, OSError):  # it has the mail, whatever it says now
                     server.quit()
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, binascii.Error) as error:
             raise DeliveryFailed(_reason(error, deadline)) from None
 
     def _connect(self, deadline: float, connections: ExitStack) -> smtplib.SMTP:
@@ -121,7 +122,9 @@ def make_message(notice: Notice, sender: str, address: str, at_ms: int) -> Email
     (RFC 5322)"""
     message = EmailMessage()
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    message["Subject"] = cut(printable(f"lfr: {notice.rule}: {notice.text}"), _MAX_SUBJECT)
+    # Python decodes encoded words (RFC 2047) in what it is given: `=0D=0A` in one would end the line.
+    subject = printable(f"lfr: {notice.rule}: {notice.text}").replace("=?", r"=\x3f")
+    message["Subject"] = cut(subject, _MAX_SUBJECT)
     message["From"], message["To"] = sender, address
     message["Date"] = format_datetime(at)
     digest = hashlib.sha256(f"{notice.id} {address}".encode()).hexdigest()[:32]
@@ -152,6 +155,8 @@ def _reason(error: Exception, deadline: float) -> str:
         code, text = error.smtp_code, error.smtp_error
     elif isinstance(error, smtplib.SMTPException):
         return printable(str(error))[:_MAX_REASON]
+    elif isinstance(error, binascii.Error):  # the challenge of a login (RFC 4954, 4)
+        return f"the mail server sends what is no base64: {error}"
     else:
         kind = "TLS" if isinstance(error, ssl.SSLError) else "no connection"
         return f"{kind}: {error if kind == 'TLS' else getattr(error, 'strerror', None) or error}"

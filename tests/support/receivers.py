@@ -79,9 +79,11 @@ class MailSink:
 
 
 @contextmanager
-def mail_server(*, refuses: str = "", tls: ssl.SSLContext | None = None) -> Iterator[MailSink]:
-    """Run a mail server. It answers with 550 to lines that contain `refuses`; it offers STARTTLS with
-    `tls`. (RFC 5321, RFC 3207)"""
+def mail_server(
+    *, refuses: str = "", tls: ssl.SSLContext | None = None, login: str = "235 welcome"
+) -> Iterator[MailSink]:
+    """Run a mail server. It answers with 550 to lines that contain `refuses`, and with `login` to a login; it
+    offers STARTTLS with `tls`. (RFC 5321, RFC 3207)"""
     sink = MailSink()
 
     class Handler(socketserver.StreamRequestHandler):
@@ -116,7 +118,7 @@ def mail_server(*, refuses: str = "", tls: ssl.SSLContext | None = None) -> Iter
                     self.reply("221 bye")
                     return
                 else:
-                    self.reply("235 welcome" if verb == "AUTH" else "250 ok")
+                    self.reply(login if verb == "AUTH" else "250 ok")
 
         def reply(self, *lines: str) -> None:
             self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())

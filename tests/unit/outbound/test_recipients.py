@@ -108,6 +108,22 @@ def test_a_mail_has_the_notice_in_words_and_one_id() -> None:
         assert "reason: no\\ndisk\n" in text
 
 
+@pytest.mark.parametrize("word", ["=?utf-8?q?x=0D=0ABcc:_b=40b.example?=", "=?utf-8?b?eA0KDQo8aDE+?="])
+@pytest.mark.parametrize("before", ["", "it has ", "é " * 60, "word="])
+def test_no_encoded_word_in_a_reason_adds_a_line_to_the_head_of_a_mail(word: str, before: str) -> None:
+    """Control characters are escaped; those that a reason has encoded as a mail does were decoded."""
+    with mail_server() as sink:
+        receivers = recipients("mail:ops@example.com", notify_mail_server=f"127.0.0.1:{sink.port}", **MAIL)
+        receivers.deliver("mail:ops@example.com", notice(f"{before}{word} failed"))
+    head = sink.mails[0].replace("\r\n", "\n").partition("\n\n")[0]
+    names = [line.partition(":")[0] for line in head.split("\n") if not line.startswith(" ")]
+    assert names == [*("Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "Content-Type")] + [
+        *("Content-Transfer-Encoding", "MIME-Version")
+    ]
+    subject = message_from_string(sink.mails[0], policy=default)["Subject"]
+    assert subject.startswith(f"lfr: failures: {before}"[:80])
+
+
 def test_a_mail_server_that_refuses_says_why() -> None:
     with mail_server(refuses="RCPT") as sink:
         settings = {"notify_mail_server": f"127.0.0.1:{sink.port}", **MAIL}
@@ -157,13 +173,13 @@ def test_the_password_goes_over_tls_to_a_server_that_is_trusted(
     subprocess.run(command, check=True, capture_output=True)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(tmp_path / "cert.pem", certificate)
+    settings = {
+        "notify_mail_from": "lfr@example.com",
+        "notify_mail_username": "u",
+        "notify_mail_password": "secret",
+    }
     with mail_server(tls=tls) as sink:
-        settings = {
-            "notify_mail_server": f"localhost:{sink.port}",
-            "notify_mail_from": "lfr@example.com",
-            "notify_mail_username": "u",
-            "notify_mail_password": "secret",
-        }
+        settings["notify_mail_server"] = f"localhost:{sink.port}"
         with pytest.raises(DeliveryFailed, match="TLS: "):
             recipients("mail:a@b.example", **settings).deliver("mail:a@b.example", notice())
         assert not any(line.startswith("AUTH") for line in sink.lines)
@@ -171,6 +187,10 @@ def test_the_password_goes_over_tls_to_a_server_that_is_trusted(
         recipients("mail:a@b.example", **settings).deliver("mail:a@b.example", notice())
         assert len(sink.mails) == 1
         assert any(line.startswith("AUTH PLAIN") for line in sink.lines)
+    with mail_server(tls=tls, login="334 a") as sink:
+        settings["notify_mail_server"] = f"localhost:{sink.port}"
+        with pytest.raises(DeliveryFailed, match="the mail server sends what is no base64"):
+            recipients("mail:a@b.example", **settings).deliver("mail:a@b.example", notice())
 
 
 def script(folder: Path, text: str) -> dict[str, str]:
