@@ -34,10 +34,11 @@ def to_mermaid(flow: Flow, *, vertical: bool = False, docs: bool = True) -> str:
 
 
 def _comments(flow: Flow) -> list[str]:
-    """Return the documentation as comments, which begin with `%%`."""
+    """Return the documentation as comments, which begin with `%%`. `%%{` in one would be a directive."""
     lines = [*flow.doc.splitlines()]
     lines += [f"{name}: {line}" for name, doc in flow.docs.items() for line in doc.splitlines()]
-    return [f"%% {''.join(char if char.isprintable() else ' ' for char in line)}" for line in lines]
+    printable_lines = ("".join(char if char.isprintable() else " " for char in line) for line in lines)
+    return [f"%% {line.replace('%{', '% {')}" for line in printable_lines]
 
 
 def _shape(step: Step) -> str:

@@ -80,3 +80,10 @@ def test_no_name_and_no_guard_can_change_the_drawing(name: str, guard: str) -> N
     assert label is not None
     assert not set('"`<>&\\*~|') & set(label[1].replace("<br>", ""))
     assert "#" not in re.sub(r"#\d+;", "", label[1])
+
+
+def test_documentation_holds_no_directive() -> None:
+    """mermaid finds `%%{init: ...}%%` anywhere, and takes the look of the drawing from it."""
+    doc = 'a %%{init: {"themeCSS": "* {display: none}"}}%% %{x'
+    drawing = to_mermaid(compile_flow(f"@flow f '''{doc}'''\nA"))
+    assert doc[-2:] in drawing and "%{" not in drawing
