@@ -31,11 +31,16 @@ def write_archive_object(settings: Settings, location: ObjectLocation, document:
     ObjectStore(settings).put(location, _content(document), _MEDIA_TYPE)
 
 
-def read_archive_object(settings: Settings, location: ObjectLocation, max_bytes: int) -> Json:
-    """Return the document of an archive in S3, which nobody has checked. Raises NotFound, Refused,
-    Unreachable, BadSettings, and BadInput if it is larger or no JSON."""
+def read_archive_object(settings: Settings, location: ObjectLocation, max_bytes: int) -> bytes:
+    """Return the content of an archive in S3. Raises NotFound, Refused, Unreachable, BadSettings, and
+    BadInput if it is larger."""
+    return ObjectStore(settings).get(location, max_bytes)
+
+
+def parse_archive_object(location: ObjectLocation, content: bytes) -> Json:
+    """Return the document that an object holds, which nobody has checked. Raises BadInput if it is no JSON."""
     try:
-        return decode_json(ObjectStore(settings).get(location, max_bytes), MAX_DOCUMENT_DEPTH)
+        return decode_json(content, MAX_DOCUMENT_DEPTH)
     except InvalidJson as error:
         raise BadInput(f"{location}: it is not JSON: {error}") from None
 

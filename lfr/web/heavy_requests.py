@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 
@@ -20,10 +21,17 @@ def taking_turns(handler: Handler, is_heavy: Callable[[Request], bool] = lambda 
 def _take_turn(handler: Handler, is_heavy: Callable[[Request], bool], request: Request) -> Response:
     if not is_heavy(request):
         return handler(request)
+    with held_turn(request):
+        return handler(request)
+
+
+@contextmanager
+def held_turn(request: Request) -> Iterator[None]:
+    """Take a turn for as long as the block runs. Raises HttpError (503) if there is none."""
     if not request.turns.acquire():
         detail = "too many searches, checks and changes of many are being made; try again"
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": "5"})
     try:
-        return handler(request)
+        yield
     finally:
         request.turns.release()

@@ -58,11 +58,11 @@ def close_body() -> None:
 def body_bytes(route: Route) -> int:
     """Return about how many bytes of memory the body of bottle's current request takes once it is parsed,
     beyond its own: a list of one number, `[0]`, takes 96."""
-    return _PARSED_FACTOR * max(0, bottle.request.content_length) if route.body else 0
+    return PARSED_FACTOR * max(0, bottle.request.content_length) if route.body else 0
 
 
-_PARSED_FACTOR: Final = 4
-"""Several times as much as this is possible, but not usual."""
+PARSED_FACTOR: Final = 4
+"""How many bytes of memory a byte of JSON counts as. Several times as much as this is possible, but not usual."""
 
 
 def request_headers() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -40,14 +41,23 @@ def stream_events(request: Request, messages: Messages) -> Response:
     It ends with the messages, with the client's connection or token, or when the server stops. An LfrError
     ends it with the message `problem`. Raises HttpError if too many streams are open or the server stops.
     """
-    take_slot(request)
+    _take_slot(request)
     headers = {"X-Accel-Buffering": "no"}
     return Response(_EventStream(messages, request), content_type="text/event-stream", headers=headers)
 
 
-def take_slot(request: Request) -> None:
-    """Take a slot for a response that takes long. Raises HttpError (503) if there is none, or the server
-    stops."""
+@contextmanager
+def held_slot(request: Request) -> Iterator[None]:
+    """Hold the slot of a stream for a response that takes as long, while the block runs. Raises HttpError
+    (503) if there is none, or the server stops."""
+    _take_slot(request)
+    try:
+        yield
+    finally:
+        request.streams.release()
+
+
+def _take_slot(request: Request) -> None:
     if not request.streams.acquire():
         raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "too many streams are open")
 

@@ -18,6 +18,7 @@ from lfr.operations.metrics import load_metrics
 from lfr.operations.start import start_workflow
 from lfr.operations.status import load_status
 from lfr.operations.stored_flows import FlowSource, apply_flows
+from lfr.operations.traces import load
 from lfr.operations.traces.load import describe_trace
 from lfr.operations.traces.receiver import send_test
 from lfr.outbound.span_receiver import SpanReceiver
@@ -181,6 +182,27 @@ def test_items_and_called_flows_are_spans_of_the_same_trace(
     assert spans["B"].span_id.hex() in task["traceparent"]
     assert spans["B"].status.message == "no disk"
     assert attributes(root)["lfr.workflow.id"] == id
+
+
+def test_children_are_read_only_while_their_spans_have_room(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand may be stored: whoever may read asked for all of them, for some spans."""
+    read: list[str] = []
+    original = load.read_whole_history
+
+    def noted(connection: Any, id: str) -> Any:
+        read.append(id)
+        return original(connection, id)
+
+    monkeypatch.setattr(load, "read_whole_history", noted)
+    monkeypatch.setattr(load, "MAX_SPANS", 5)
+    id = start_workflow(store, "<[1, 2, 3, 4, 5, 6, 7, 8]> -> * A").id
+    settle(client, stepper(Lifecycle(store)))
+    spans = parse_request(describe_trace(store, id))
+    assert len(spans) == 5
+    assert len(read) <= 5 and read[0] == id
+    assert attributes(spans[0])["lfr.spans.omitted"] >= 5
 
 
 def test_the_steps_of_a_called_flow_are_exported_though_it_is_deleted(

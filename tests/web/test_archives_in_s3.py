@@ -12,6 +12,8 @@ import pytest
 from lfr.store.redis.connection import Store
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
+from lfr.web.memory import ResponseMemory
+from lfr.web.turns import Turns
 from tests.support.s3 import ACCESS_KEY, REGION, SECRET_KEY, S3Server, s3_server
 from tests.web.conftest import Caller, start
 
@@ -61,6 +63,30 @@ def test_a_token_reaches_the_named_buckets_alone(store: Store, s3: S3Server) -> 
     nowhere = caller(store, s3, archive_buckets=())
     reply = nowhere("POST", f"/workflows/{id}/archive", {"uri": "s3://archives/lfr/a"})
     assert (reply.status, reply.json["hint"]) == (409, "archive.buckets needs archives, or a folder in it")
+
+
+def test_who_waits_for_s3_takes_a_turn_and_memory(
+    store: Store, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is slow held all threads; what it returns was parsed without a look at the memory."""
+    call = caller(store, s3, api_body=2**20)
+    id = start(call, id="a")
+    uri = {"uri": "s3://archives/lfr/a"}
+    monkeypatch.setattr(Turns, "acquire", lambda turns: False)
+    for path in (f"/workflows/{id}/archive", "/workflows/restore"):
+        assert call("POST", path, uri).status == 503
+    assert s3.requests == 0
+    monkeypatch.undo()
+    sizes: list[int] = []
+
+    def acquire(_: ResponseMemory, size: int) -> int | None:
+        sizes.append(size)
+        return None if size > 100_000 else 0
+
+    monkeypatch.setattr(ResponseMemory, "acquire", acquire)
+    s3.objects["lfr/a"] = b" " * 100_000
+    assert call("POST", "/workflows/restore", uri).status == 503
+    assert sizes[-1] == 400_000
 
 
 def test_all_that_match_are_archived_in_s3(store: Store, s3: S3Server) -> None:

@@ -11,7 +11,7 @@ from lfr.store.redis.connection import Store
 from lfr.web import turns
 from lfr.web.app import make_app
 from lfr.web.auth import AccessPolicy
-from lfr.web.routes import failures, notices
+from lfr.web.routes import failures, notices, traces
 from lfr.web.server import MAX_STREAMS, StreamSlots
 from lfr.web.turns import AT_ONCE, MAX_WAITING, Turns
 from tests.support.waiting import STALL_SECONDS
@@ -26,6 +26,8 @@ HEAVY = [
     ("GET", "/events?kind=x", None),
     ("GET", "/events?workflow=x", None),
     ("GET", "/waits?where=flow=x", None),
+    ("GET", "/workflows/workflow:x/why", None),
+    ("GET", "/workflows/workflow:x/trace", None),
     ("POST", "/workflows/check", {"workflow": "A"}),
     ("POST", "/workflows/bulk", {"action": "terminate", "where": "flow=x"}),
     ("POST", "/flows", {"flows": ["@flow x\nA"]}),
@@ -108,14 +110,19 @@ def test_a_token_for_reading_sends_no_long_body(store: Store) -> None:
         assert reply.status == status
 
 
-def test_tests_of_notices_take_the_slots_of_streams(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "path", "body"), [(notices, "/notices/test", {"rule": "r"}), (traces, "/traces/test", None)]
+)
+def test_tests_that_wait_for_others_take_the_slots_of_streams(
+    store: Store, monkeypatch: pytest.MonkeyPatch, module: Any, path: str, body: Any
+) -> None:
     """Each holds a thread for up to 40 s: as many as there are threads would stop all other requests."""
-    monkeypatch.setattr(notices, "send_test", lambda *arguments, **more: [])
+    monkeypatch.setattr(module, "send_test", lambda *arguments, **more: [])
     slots = StreamSlots()
     call = Caller(make_app(store, AccessPolicy(is_open=True), max_body=1000, streams=slots))
     for _ in range(MAX_STREAMS - 1):
         assert slots.acquire()
     for _ in range(3):
-        assert call("POST", "/notices/test", {"rule": "r"}).status == 200
+        assert call("POST", path, body).status == 200
     assert slots.acquire()
-    assert call("POST", "/notices/test", {"rule": "r"}).status == 503
+    assert call("POST", path, body).status == 503

@@ -35,11 +35,15 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     if arguments.file.startswith("s3://"):
         store = open_store_to_change(arguments)
-        from lfr.outbound.archive_objects import read_archive_object  # imports urllib3
+        from lfr.outbound.archive_objects import (  # imports urllib3
+            parse_archive_object,
+            read_archive_object,
+        )
         from lfr.outbound.object_store import parse_object_uri
 
         location = parse_object_uri(arguments.file)
-        document = read_archive_object(store.settings, location, _MAX_OBJECT_BYTES)
+        content = read_archive_object(store.settings, location, _MAX_OBJECT_BYTES)
+        document = parse_archive_object(location, content)
     else:
         document = read_json_option("FILE", f"@{arguments.file}", terminal, max_depth=MAX_DOCUMENT_DEPTH)
         store = open_store_to_change(arguments)

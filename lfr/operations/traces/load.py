@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -83,10 +83,11 @@ def load_spans_of_run(
 ) -> list[Span]:
     """Return the spans of a run: of the workflow itself first, then those of its steps, its children, and of
     what those have done that are still stored. Of more than MAX_SPANS, the first; the attribute
-    `lfr.spans.omitted` of the first one says how many are missing."""
+    `lfr.spans.omitted` of the first one says how many are missing, without those within children, which are
+    not read any more: there may be a hundred thousand."""
     first = run.span(workflow, _parent_id(workflow.trace))
     spans, omitted = [first], 0
-    for span in _spans_within(connection, flows, run, first):
+    for span in _spans_within(connection, flows, run, first, lambda: len(spans) < MAX_SPANS):
         if len(spans) < MAX_SPANS:
             spans.append(span)
         else:
@@ -96,18 +97,20 @@ def load_spans_of_run(
     return spans
 
 
-def _spans_within(connection: Connection, flows: FlowCache, run: WorkflowRun, around: Span) -> Iterator[Span]:
+def _spans_within(
+    connection: Connection, flows: FlowCache, run: WorkflowRun, around: Span, has_room: Callable[[], bool]
+) -> Iterator[Span]:
     for span in run.spans:
         yield span.within(around)
     for child in run.children:
         of_child_run = child.span.within(around)
         yield of_child_run
-        if child.is_stored:
+        if child.is_stored and has_room():
             record = load_records(connection, [child.id])[0]
             inner = None if record is None else load_traced(connection, flows, record, around.end_ms)
             runs = [] if inner is None else make_runs(inner)
             if child.number < len(runs):
-                yield from _spans_within(connection, flows, runs[child.number], of_child_run)
+                yield from _spans_within(connection, flows, runs[child.number], of_child_run, has_room)
 
 
 def _parent_id(trace: TraceContext) -> str:

@@ -10,11 +10,18 @@ from lfr.errors import BadInput, Conflict
 from lfr.host.files import write_atomically
 from lfr.operations.access import Access
 from lfr.operations.archive.archive import archive_file_name, archive_workflow, restore_workflow
-from lfr.outbound.archive_objects import parse_archive_uri, read_archive_object, write_archive_object
+from lfr.outbound.archive_objects import (
+    parse_archive_object,
+    parse_archive_uri,
+    read_archive_object,
+    write_archive_object,
+)
 from lfr.outbound.object_store import ObjectLocation, parse_object_uri
 from lfr.values.json import Json, encode_json
+from lfr.web.heavy_requests import held_turn
 from lfr.web.http import Request, Response, json_response, workflow_response
-from lfr.web.large_responses import archiving
+from lfr.web.large_responses import archiving, reserved
+from lfr.web.request_parser import PARSED_FACTOR
 from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import JSON, NULLABLE_TEXT, OBJECT, TEXT, WORKFLOW_ID, object_schema, ok
 
@@ -37,7 +44,8 @@ def write_archive(request: Request) -> dict[str, str]:
     if uri is not None:
         location = parse_archive_uri(uri, document)
         check_permitted(location, settings.archive_buckets)
-        write_archive_object(settings, location, document)
+        with held_turn(request):
+            write_archive_object(settings, location, document)
         return {"uri": str(location)}
     path = Path(settings.archive_folder) / archive_file_name(document)
     write_atomically(path, encode_json(document) + "\n")
@@ -58,10 +66,15 @@ def check_permitted(location: ObjectLocation, buckets: tuple[str, ...]) -> None:
 
 def restore(request: Request) -> str:
     """Restore the workflow whose archive the body is, or names by `uri`, and return its id."""
-    document = request.body
-    if isinstance(document, dict) and "uri" in document:
-        document = _read_archive(request, document)
-    return restore_workflow(request.store, document, request.query.get("workflow"))
+    document, name = request.body, request.query.get("workflow")
+    if not isinstance(document, dict) or "uri" not in document:
+        return restore_workflow(request.store, document, name)
+    location = _archive_location(request, document)
+    with held_turn(request):  # S3 may take long, and its objects may be as large as bodies
+        content = read_archive_object(request.store.settings, location, request.store.settings.api_body)
+        refusal = "too many large archives are being read; try again"
+        with reserved(request.memory, PARSED_FACTOR * len(content), refusal):
+            return restore_workflow(request.store, parse_archive_object(location, content), name)
 
 
 def _restore(request: Request) -> Response:
@@ -69,14 +82,13 @@ def _restore(request: Request) -> Response:
     return workflow_response(request, id)
 
 
-def _read_archive(request: Request, body: dict[str, Json]) -> Json:
-    """Return the archive that the body names, in place of having it."""
+def _archive_location(request: Request, body: dict[str, Json]) -> ObjectLocation:
+    """Return where the archive is that the body names, in place of having it."""
     if others := [name for name in body if name != "uri"]:
         raise BadInput(f"a body with uri has no other field, such as {others[0][:40]!r}")
-    settings = request.store.settings
     location = parse_object_uri(request.text("uri"))
-    check_permitted(location, settings.archive_buckets)
-    return read_archive_object(settings, location, settings.api_body)
+    check_permitted(location, request.store.settings.archive_buckets)
+    return location
 
 
 _ARCHIVE: Final = {**OBJECT, "description": 'an archive; or {"uri": "s3://BUCKET/KEY"}, where it is'}

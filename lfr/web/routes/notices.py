@@ -8,7 +8,7 @@ from lfr.operations.notices import list_notices, send_test
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import get, post
 from lfr.web.routes.schemas import BOOLEAN, JSON, NULLABLE_TEXT, OBJECT, TEXT, array, object_schema, ok
-from lfr.web.sse import take_slot
+from lfr.web.sse import held_slot
 
 _WAIT_SECONDS: Final = 40.0
 """How long a test waits: shorter than clients and proxies wait for a response. It holds a thread as long as a
@@ -21,11 +21,8 @@ def _list_notices(request: Request) -> Response:
 
 def _test(request: Request) -> Response:
     rule = request.text("rule")
-    take_slot(request)
-    try:
+    with held_slot(request):
         return json_response(send_test(request.store, rule, wait_seconds=_WAIT_SECONDS))
-    finally:
-        request.streams.release()
 
 
 ROUTES: Final = (

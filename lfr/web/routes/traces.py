@@ -6,9 +6,12 @@ from typing import Final
 
 from lfr.operations.traces.load import describe_trace
 from lfr.operations.traces.receiver import send_test
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
+from lfr.web.large_responses import alone
 from lfr.web.route import get, post
 from lfr.web.routes.schemas import NULLABLE_TEXT, OBJECT, array, object_schema, ok
+from lfr.web.sse import held_slot
 
 
 def _get(request: Request) -> Response:
@@ -16,13 +19,14 @@ def _get(request: Request) -> Response:
 
 
 def _test(request: Request) -> Response:
-    return json_response(send_test(request.store))
+    with held_slot(request):  # it holds a thread as long as a stream does
+        return json_response(send_test(request.store))
 
 
 ROUTES: Final = (
     get(
         "/workflows/{id}/trace",
-        _get,
+        taking_turns(alone(_get)),
         "Get the spans of a workflow, as an export request of OTLP/HTTP.",
         responses=ok(object_schema({"resourceSpans": array(OBJECT)})),
         problems=(400, 404),

@@ -16,6 +16,7 @@ from lfr.operations.inspect.workflow import (
 )
 from lfr.operations.intervene import delete_workflow, restart_workflow, terminate_workflow
 from lfr.operations.task_logs import read_task_log
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response, no_content, text_response
 from lfr.web.large_responses import describing
 from lfr.web.route import Parameter, delete, get, post
@@ -130,7 +131,7 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/why",
-        describing(_get_why, values=False),
+        taking_turns(describing(_get_why, values=False), lambda request: "step" not in request.query),
         "Get why a workflow stands, or one of its steps, and what to do about it.",
         query=(Parameter("step", integer(0, 10**9), "the index of one step; default: all that stand"),),
         responses=ok(EXPLANATION),
