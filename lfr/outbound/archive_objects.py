@@ -38,7 +38,8 @@ def read_archive_object(settings: Settings, location: ObjectLocation, max_bytes:
 
 
 def parse_archive_object(location: ObjectLocation, content: bytes) -> Json:
-    """Return the document that an object holds, which nobody has checked. Raises BadInput if it is no JSON."""
+    """Return the document that an object holds, which nobody has checked. Raises BadInput if it is not
+    JSON."""
     try:
         return decode_json(content, MAX_DOCUMENT_DEPTH)
     except InvalidJson as error:

@@ -62,7 +62,7 @@ def body_bytes(route: Route) -> int:
 
 
 PARSED_FACTOR: Final = 4
-"""How many bytes of memory a byte of JSON counts as. Several times as much as this is possible, but not usual."""
+"""How many bytes of memory a byte of JSON counts as. Several times as much is possible, but not usual."""
 
 
 def request_headers() -> dict[str, str]:

@@ -80,10 +80,10 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
             f"{MAX_INPUT_BYTES // 2**20} MiB; {MAX_OUTPUT_BYTES // 2**20} MiB",
         ),
         (
-            "searches, groups of failures, checks and stores of flows, backfills and bulk actions at once",
+            "searches, checks and stores of flows, backfills, bulk actions and the like at once",
             f"{turns.AT_ONCE}",
         ),
-        ("streams, and tests of notices, at once", f"{MAX_STREAMS}"),
+        ("streams, and tests of notices and of traces, at once", f"{MAX_STREAMS}"),
         (
             "bytes of values, and 5 times those of a flow, in memory for responses that are being made",
             f"{memory.MAX_BYTES // 2**20} MiB, or one response",

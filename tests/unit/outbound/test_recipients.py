@@ -117,9 +117,8 @@ def test_no_encoded_word_in_a_reason_adds_a_line_to_the_head_of_a_mail(word: str
         receivers.deliver("mail:ops@example.com", notice(f"{before}{word} failed"))
     head = sink.mails[0].replace("\r\n", "\n").partition("\n\n")[0]
     names = [line.partition(":")[0] for line in head.split("\n") if not line.startswith(" ")]
-    assert names == [*("Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "Content-Type")] + [
-        *("Content-Transfer-Encoding", "MIME-Version")
-    ]
+    assert names[:6] == ["Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted"]
+    assert names[6:] == ["Content-Type", "Content-Transfer-Encoding", "MIME-Version"]
     subject = message_from_string(sink.mails[0], policy=default)["Subject"]
     assert subject.startswith(f"lfr: failures: {before}"[:80])
 
