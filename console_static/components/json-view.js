@@ -42,7 +42,7 @@ export function JsonView({ title, value, name }) {
 }
 
 /** Format a number of characters: `120 characters`, `37 kB`, `1.2 MB`. */
-export function formatSize(count) {
+function formatSize(count) {
   if (count < 10_000) return `${count.toLocaleString("en")} characters`;
   return count < 1e6 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }

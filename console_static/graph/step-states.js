@@ -47,7 +47,7 @@ export function indexSteps(steps, length) {
  * @param {number} end the index of its end
  * @returns {string}
  */
-export function deriveSubflowState(stepIndex, index, end) {
+function deriveSubflowState(stepIndex, index, end) {
   const own = stepIndex.step(index).state;
   if (["SKIPPED", "FAILED", "RUNNING", "STOPPED"].includes(own)) return own;
   const counts = stepIndex.count(index + 1, end - 1);

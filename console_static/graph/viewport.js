@@ -2,8 +2,8 @@
  * Views of a graph: `{x, y, k}` shows a point p of the graph at p * k + (x, y). Pure.
  */
 
-export const MIN_ZOOM = 0.02;
-export const MAX_ZOOM = 2.5;
+const MIN_ZOOM = 0.02;
+const MAX_ZOOM = 2.5;
 /** Below this zoom, the texts of steps are unreadable. */
 export const READABLE_ZOOM = 0.45;
 /** Fitted graphs are no larger than this. */

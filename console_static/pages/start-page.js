@@ -21,7 +21,7 @@ import { StoredFlows } from "../views/stored-flows.js";
 const CHECK_DELAY_MS = 300; // after the last key
 
 /** Open the start page with a flow in place of the draft; its input and id stay. */
-export function openDraft(text, file) {
+function openDraft(text, file) {
   Object.assign(textDraft, { text, file });
   navigate("start");
   dispatchEvent(new Event("lfr:draft"));

@@ -4,17 +4,7 @@
  * The parameters of the address that filter the list. `label` has one or more labels, NAME=VALUE, with spaces
  * between them.
  */
-export const FILTER_NAMES = [
-  "state",
-  "name",
-  "text",
-  "label",
-  "since",
-  "ended",
-  "reason",
-  "failure",
-  "parent",
-];
+const FILTER_NAMES = ["state", "name", "text", "label", "since", "ended", "reason", "failure", "parent"];
 
 /**
  * Return those of the parameters of an address that filter the list.

@@ -11,9 +11,6 @@ export const storedFlowAddress = (reference) => buildAddress("start", { flow: re
 /** Return `NAME@VERSION`. */
 export const formatReference = (name, version) => `${name}@${version}`;
 
-/** Return the name in `NAME` or `NAME@VERSION`. */
-export const nameOf = (reference) => reference.split("@", 1)[0];
-
 /** Return the flows with each word of a text in their name or documentation, in any case. */
 export function searchFlows(flows, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);

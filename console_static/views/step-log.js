@@ -11,7 +11,7 @@ import { usePolling } from "../hooks/live.js";
 const RUNNING_MS = 1000;
 const RESTING_MS = 15_000; // lines may come late, and a worker in another language may send them at any time
 
-export const MAX_LINES = 5000; // of the latest lines, so that the page stays small however long it is open
+const MAX_LINES = 5000; // of the latest lines, so that the page stays small however long it is open
 
 const TONES = {
   stderr: "tone-terminating",
@@ -63,7 +63,7 @@ export function StepLog({ workflow, step }) {
 }
 
 /** Return what is known after another page: the latest lines, and all attempts by number. */
-export function addPage({ lines, attempts }, page) {
+function addPage({ lines, attempts }, page) {
   return {
     cursor: page.cursor,
     lines: [...lines, ...page.lines].slice(-MAX_LINES),
@@ -123,7 +123,7 @@ export const formatLine = (line) =>
     : `${line.at} ${line.source} ${escapeControls(line.text)}`;
 
 /** Return who has run an attempt, and what that took, as far as it is known. */
-export function describeEvidence(attempt) {
+function describeEvidence(attempt) {
   const { host, process, delivery, started, ended, cpu_seconds: cpu, peak_bytes: peak } = attempt;
   const where = [process === null ? "" : `process ${process}`, host ?? ""].filter(Boolean).join(" on ");
   return [

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from lfr import events
 from lfr.engine.step_inputs import normalize_value
+from lfr.engine.transition import StepProgress
 from lfr.errors import BadInput, Conflict, NotFound
-from lfr.flow import StepKind
+from lfr.flow import Flow, Step, StepKind
 from lfr.operations.inspect.workflow import require_flow, require_record
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store import keys
@@ -17,6 +18,7 @@ from lfr.store.queues.routes import Routes
 from lfr.store.redis.connection import Store
 from lfr.store.stream.entries import append_command
 from lfr.store.workflows.queries import load_step
+from lfr.store.workflows.record import Record
 from lfr.store.workflows.start_events import forget_start_commands
 from lfr.tasks.catalogue import WAIT_PREFIX
 from lfr.values.checks import read_whole_number
@@ -58,24 +60,8 @@ def complete_task(
         record = require_record(connection, id)
         flow = require_flow(connection, id)
         progress = load_step(connection, record, index).steps[index]
-    step = next((step for step in flow.own_steps if step.index == index and step.kind is StepKind.TASK), None)
-    if step is None:
-        raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
-    if name not in (None, step.name, step.base):
-        raise BadInput(f"step {index} of {id} is {step.name}, not {name}")
-    if step.iterate:
-        raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
-    if step.is_call:
-        hint = f"lfr skip {id} {index} gives it an output; or end the tasks of its child"
-        raise BadInput(f"step {index} of {id} ends with the flow that it calls", hint=hint)
-    if not progress.active:
-        hint = f"lfr restart {id} starts it again" if progress.waiting and record.state.has_ended else ""
-        message = f"step {index} of {id} does not run, so it cannot end"
-        raise Conflict(f"{message}: the workflow is {record.state}", hint=hint)
-    if attempt not in (None, progress.attempt):
-        raise Conflict(f"attempt {attempt} of step {index} of {id} is over: it is attempt {progress.attempt}")
-    if run not in (None, record.run):
-        raise Conflict(f"the workflow with this task was deleted, and {id} is another one")
+    step = _step_with_task(flow, id, index, name)
+    _check_runs(record, index, progress, attempt, run)
     optional = {"run": record.run or None, "reason": reason}
     values: dict[str, Json] = {
         "workflow": id,
@@ -88,6 +74,36 @@ def complete_task(
         **events.actor_values(store.actor),
     }
     return _send_end_task(store, values, step.base or step.name, (id, index, progress.attempt, record.run))
+
+
+def _step_with_task(flow: Flow, id: str, index: int, name: str | None) -> Step:
+    """Return the step of which a worker ends the task. Raises NotFound and BadInput if there is none."""
+    step = next((step for step in flow.own_steps if step.index == index and step.kind is StepKind.TASK), None)
+    if step is None:
+        raise NotFound(f"{id} has no task at index {index}", hint="lfr inspect shows the indices")
+    if name not in (None, step.name, step.base):
+        raise BadInput(f"step {index} of {id} is {step.name}, not {name}")
+    if step.iterate:
+        raise BadInput(f"step {index} of {id} is iterated", hint="end the tasks of its items")
+    if step.is_call:
+        hint = f"lfr skip {id} {index} gives it an output; or end the tasks of its child"
+        raise BadInput(f"step {index} of {id} ends with the flow that it calls", hint=hint)
+    return step
+
+
+def _check_runs(
+    record: Record, index: int, progress: StepProgress, attempt: int | None, run: str | None
+) -> None:
+    """Raise Conflict if a step does not run, or not this attempt of it in this run."""
+    id = record.id
+    if not progress.active:
+        hint = f"lfr restart {id} starts it again" if progress.waiting and record.state.has_ended else ""
+        message = f"step {index} of {id} does not run, so it cannot end"
+        raise Conflict(f"{message}: the workflow is {record.state}", hint=hint)
+    if attempt not in (None, progress.attempt):
+        raise Conflict(f"attempt {attempt} of step {index} of {id} is over: it is attempt {progress.attempt}")
+    if run not in (None, record.run):
+        raise Conflict(f"the workflow with this task was deleted, and {id} is another one")
 
 
 def _send_end_task(store: Store, values: Mapping[str, Json], base: str, attempt_id: events.AttemptId) -> str:

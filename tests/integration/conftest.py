@@ -84,6 +84,11 @@ def stepper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Consumer], St
         yield make
 
 
+@pytest.fixture
+def lifecycle(store: Store, stepper: Callable[[Consumer], Stepper]) -> Stepper:
+    return stepper(Lifecycle(store))
+
+
 def append(client: redis.Redis, **fields: Any) -> str:
     """Append an event to the bus as another program does. Return its entry id."""
     return append_to(client, "workflows:run", **fields)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from typing import Any
 
 import pytest
 import redis
 
-from lfr.cli.command_table import COMMANDS
 from lfr.cli.commands.failures import draw_trend
-from lfr.cli.ui.parser import load_handler, make_parser
 from lfr.errors import BadInput
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.bulk import count_whole_bulk, plan_bulk, run_bulk
@@ -21,7 +18,7 @@ from lfr.operations.intervene import delete_workflow, fail_task, restart_workflo
 from lfr.operations.list_workflows import list_workflows, make_filter
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import Store
-from tests.support.screens import terminal, written
+from tests.support.commands import run_command
 
 HOUR_MS = 3_600_000
 
@@ -135,25 +132,16 @@ def test_a_failure_of_an_earlier_version_has_no_step(store: Store, client: redis
     assert groups(store) == [("order", "", "no", 1)]
 
 
-def run_command(store: Store, *words: str) -> tuple[str, str]:
-    screen = terminal()
-    handler = load_handler(COMMANDS["failures"])
-    parser = make_parser(COMMANDS["failures"], handler)
-    options = [*words, "--url", store.settings.redis_url]
-    handler.run(parser.parse_args(options, Namespace(command="failures")), screen)
-    return written(screen.out), written(screen.err)
-
-
 def test_the_command_shows_a_row_for_each_group(store: Store, failures: list[str]) -> None:
-    out, err = run_command(store)
+    _, out, err = run_command(store, "failures")
     heading, *lines = out.splitlines()
     assert heading.split() == ["failure", "count", "flow", "step", "first", "last", "trend"]
     assert lines[1] == "    order <n>: HTTP 503 after <n> s" and len(lines) == 8
     assert lines[0].split()[1] == "1" and lines[0].endswith("█")
     assert err.splitlines()[0].startswith("7 failed since ")
     assert f"lfr restart --where 'failure={lines[0].split()[0]} " in err
-    assert json.loads(run_command(store, "--json", "--flow", "order")[0])["failed"] == 6
-    out, err = run_command(store, "--flow", "nothing")
+    assert json.loads(run_command(store, "failures", "--json", "--flow", "order")[1])["failed"] == 6
+    _, out, err = run_command(store, "failures", "--flow", "nothing")
     assert out == "" and err.startswith("no workflow has failed since ")
 
 

@@ -12,7 +12,6 @@ from lfr import events
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import delete_workflow, restart_workflow, retry_task, terminate_workflow
 from lfr.operations.start import start_workflow
-from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.littleflow_compat import (
@@ -26,11 +25,6 @@ from tests.support.interference import overtaken
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
-
-
-@pytest.fixture
-def lifecycle(store: Store, stepper: Make) -> Stepper:
-    return stepper(Lifecycle(store))
 
 
 def end(client: redis.Redis, workflow: str, index: int = 1, **fields: Any) -> None:

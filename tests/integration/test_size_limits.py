@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -22,6 +21,7 @@ from lfr.store.redis.size_limits import SizeLimits, parse_limits
 from lfr.values.json import Json
 from lfr.worker.executor import TaskExecutor
 from tests.integration.conftest import Stepper, append, settle
+from tests.support.listening import listening
 from tests.support.waiting import eventually, eventually_equal
 
 Make = Callable[[Consumer], Stepper]
@@ -55,11 +55,7 @@ def test_an_output_that_is_too_large_fails_its_step_alone(
         store, "worker", work, claims=("large", "small"), concurrency=concurrency, grace_seconds=1.0
     )
     client.set(keys.group_life("worker"), 1)  # no heartbeats tell that its group is alive
-    consumers = [executor, Lifecycle(store)]
-    threads = [threading.Thread(target=consumer.listen) for consumer in consumers]
-    for thread in threads:
-        thread.start()
-    try:
+    with listening(executor, Lifecycle(store)):
         eventually(lambda: client.hexists(keys.CLAIMS, "large"))
         flow = "large (- lfr: {retry: {times: 3}} -)"
         small, large, other = (start_workflow(store, each).id for each in ("small", flow, "small"))
@@ -69,11 +65,6 @@ def test_an_output_that_is_too_large_fails_its_step_alone(
         assert "its output cannot be stored: a value of" in reason
         assert "proto-max-bulk-len" in reason
         assert client.hget(f"{large}:steps", 1).split()[2] == "1"  # another attempt would fail as well
-    finally:
-        for consumer in consumers:
-            consumer.stop()
-        for thread in threads:
-            thread.join()
 
 
 def test_one_redis_task_that_is_too_large_does_not_repeat_the_others(

@@ -20,7 +20,8 @@ from lfr.store.totals import MAX_NAMES
 from lfr.worker.executor import TaskExecutor
 from tests.integration.conftest import Stepper, append
 from tests.integration.test_missing_workers import beat
-from tests.integration.test_totals import monitor_of, running
+from tests.integration.test_totals import monitor_of
+from tests.support.listening import listening
 from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
@@ -74,7 +75,7 @@ def test_who_did_a_task_last_is_known_when_its_workers_are_gone(
 
     executor = TaskExecutor(store, "images", work, claims=["img:resize", "img:crop"], concurrency=1)
     executor.observer = monitor = monitor_of(executor)
-    with running(executor):
+    with listening(executor):
         eventually(lambda: client.hexists(keys.CLAIMS, "img:crop"))
         start_workflow(store, "img:resize")
         eventually(lambda: lifecycle.step() or client.hexists(keys.SERVED_TASKS, "img:resize"))

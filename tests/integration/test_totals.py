@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 import redis
@@ -26,7 +24,8 @@ from lfr.values.json import Json
 from lfr.worker.executor import TaskExecutor
 from lfr.worker.failures import TaskFailed
 from tests.integration.conftest import Stepper
-from tests.support.waiting import STALL_SECONDS, eventually
+from tests.support.listening import listening
+from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
 
@@ -105,17 +104,6 @@ def test_a_hash_that_another_program_has_overwritten_stops_nobody(store: Store, 
             load_totals(connection, keys.FLOW_TOTALS)
 
 
-@contextmanager
-def running(executor: TaskExecutor) -> Iterator[None]:
-    thread = threading.Thread(target=executor.listen)
-    thread.start()
-    try:
-        yield
-    finally:
-        executor.stop()
-        thread.join(STALL_SECONDS)
-
-
 @pytest.mark.parametrize("concurrency", [1, 2])
 @pytest.mark.parametrize("is_async", [False, True])
 def test_durations_of_tasks(store: Store, stepper: Make, concurrency: int, is_async: bool) -> None:
@@ -130,7 +118,7 @@ def test_durations_of_tasks(store: Store, stepper: Make, concurrency: int, is_as
     executor = TaskExecutor(store, "runner", work, claims=("mine",), concurrency=concurrency)
     executor.observer = monitor_of(executor)
     lifecycle = stepper(Lifecycle(store))
-    with running(executor):
+    with listening(executor):
         start_workflow(store, "{ mine mine }")
 
         def has_stored() -> bool:

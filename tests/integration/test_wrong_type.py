@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import redis
@@ -19,19 +16,8 @@ from lfr.roles.wait import WaitTasks
 from lfr.store import keys
 from lfr.store.redis.connection import Store
 from tests.integration.conftest import append, events_of
+from tests.support.listening import listening
 from tests.support.waiting import eventually
-
-
-@contextmanager
-def running(store: Store) -> Iterator[threading.Thread]:
-    lifecycle = Lifecycle(store)
-    thread = threading.Thread(target=lifecycle.listen)
-    thread.start()
-    try:
-        yield thread
-    finally:
-        lifecycle.stop()
-        thread.join()
 
 
 def end_task(client: redis.Redis, id: str) -> None:
@@ -48,7 +34,7 @@ def test_a_key_of_another_type(
     client.xadd(f"{broken}{suffix}", {"another": "program"})
     for id in ids:
         end_task(client, id)
-    with running(store) as thread, caplog.at_level(logging.ERROR):
+    with listening(Lifecycle(store)) as [thread], caplog.at_level(logging.ERROR):
         eventually(lambda: all(client.hget(keys.steps(id), "2") for id in others))
         eventually(lambda: not suffix or f"the key {broken}{suffix} has data of another type" in caplog.text)
         assert thread.is_alive()
@@ -70,7 +56,7 @@ def test_a_key_of_another_type(
 def test_a_delayed_start_of_another_type_holds_no_other_up(store: Store, client: redis.Redis) -> None:
     flow = "a (- lfr: {retry: {times: 1, delay: 1h}} -)"
     broken, other = (start_workflow(store, flow).id for _ in range(2))
-    with running(store):
+    with listening(Lifecycle(store)):
         for id in (broken, other):
             append(client, kind="end-task", workflow=id, name="a", index=1, status="FAILURE", reason="no")
         eventually(lambda: client.zcard(keys.DELAYED_STARTS) == 2)
@@ -81,22 +67,6 @@ def test_a_delayed_start_of_another_type_holds_no_other_up(store: Store, client:
         eventually(lambda: client.zcard(keys.DELAYED_STARTS) == 0)
     second = [task["workflow"] for task in events_of(client, "start-task") if task["attempt"] == 2]
     assert second == [other]
-
-
-@contextmanager
-def waiting(store: Store) -> Iterator[list[threading.Thread]]:
-    """A lifecycle and a wait role."""
-    consumers = (Lifecycle(store), WaitTasks(store))
-    threads = [threading.Thread(target=consumer.listen) for consumer in consumers]
-    for thread in threads:
-        thread.start()
-    try:
-        yield threads
-    finally:
-        for consumer in consumers:
-            consumer.stop()
-        for thread in threads:
-            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +81,7 @@ def test_a_latch_of_another_type_holds_up_no_other_wait(
     store: Store, client: redis.Redis, caplog: pytest.LogCaptureFixture, key: str, message: str
 ) -> None:
     client.xadd(key, {"another": "program"})
-    with waiting(store) as threads, caplog.at_level(logging.WARNING):
+    with listening(Lifecycle(store), WaitTasks(store)) as threads, caplog.at_level(logging.WARNING):
         start_workflow(store, "wait:acquire (- name: l -) -> wait:countdown (- name: l -)")
         start_workflow(store, "wait:countdown (- name: l -)")
         other = start_workflow(store, "wait:delay (- duration: 0.01 -) -> wait:delay (- duration: 0.01 -)").id
