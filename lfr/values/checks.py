@@ -130,9 +130,9 @@ def _read_number_text(value: Json, type: Callable[[Any], float]) -> Any:
         return None
     try:
         number = type(value)
-    except (ValueError, OverflowError):
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):  # no number, or one that no float holds
         return None
-    return number if math.isfinite(number) else None
 
 
 def _read_texts_by_name(value: Json) -> dict[str, str] | None:

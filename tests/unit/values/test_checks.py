@@ -73,6 +73,9 @@ def test_digits_are_read_as_a_number_within_bounds() -> None:
 
 def test_the_text_of_a_number_is_read_as_a_number() -> None:
     assert (WHOLE_NUMBER_TEXT.read("-7"), NUMBER_TEXT.read("1.5")) == (-7, 1.5)
+    for text in ("9" * 400, "9" * 5000, "1e999", "nan"):
+        assert (WHOLE_NUMBER_TEXT.read(text), NUMBER_TEXT.read(text)) == (None, None)
+    assert (WHOLE_NUMBER_TEXT.read(10**400), NUMBER_TEXT.read(10**400)) == (None, None)
 
 
 def test_a_time_is_read_as_milliseconds() -> None:

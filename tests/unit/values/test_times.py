@@ -52,6 +52,11 @@ from lfr.values.times import format_duration, format_span, iso_time, parse_durat
         ("200000d", None),
         ("٣s", None),
         ("9" * 500 + "s", None),
+        (10**400, None),  # which no float holds
+        ("9" * 90, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (-(10**400), None),
     ],
 )
 def test_durations(value: Json, seconds: float | None) -> None:
