@@ -34,11 +34,6 @@ def store(settings: Settings) -> Store:
     return replace(open_store(replace(settings, history_most=MOST)), actor=make_actor("ann", ""))
 
 
-@pytest.fixture
-def lifecycle(store: Store, stepper: Any) -> Stepper:
-    return stepper(Lifecycle(store))
-
-
 def turn(client: redis.Redis, lifecycle: Stepper, id: str, passes: int) -> None:
     """End so many tasks of the workflow, one after the other."""
     for _ in range(passes):

@@ -32,6 +32,7 @@ from lfr.store.stream.entries import Entry
 from lfr.values.json import Json
 from lfr.worker.executor import TaskExecutor
 from tests.integration.conftest import Stepper, append, events_of, settle, started_tasks, streams
+from tests.support.listening import listening
 from tests.support.waiting import eventually, eventually_equal
 
 Make = Callable[[Consumer], Stepper]
@@ -391,22 +392,13 @@ def test_executors_read_and_write_pointers(
         store, "worker", work, claims=tuple("abcd"), concurrency=concurrency, is_async=lambda _: is_async
     )
     client.set(keys.group_life("worker"), 1)  # no heartbeats tell that its group is alive
-    consumers = [executor, Lifecycle(store)]
-    threads = [threading.Thread(target=consumer.listen) for consumer in consumers]
-    for thread in threads:
-        thread.start()
-    try:
+    with listening(executor, Lifecycle(store)):
         eventually(lambda: client.hexists(keys.CLAIMS, "a"))
         ids = [start_workflow(store, "a -> { b c } -> > d", LARGE).id for _ in range(5)]
         eventually_equal(lambda: {client.hget(id, "state") for id in ids}, {"FINISHED"})
         expected = {**LARGE, **dict.fromkeys("abcd", 1)}
         assert [inspect_workflow(store, id)["output"] for id in ids] == [expected] * 5
         assert list(client.scan_iter("*:large")) == []
-    finally:
-        for consumer in consumers:
-            consumer.stop()
-        for thread in threads:
-            thread.join()
 
 
 def test_a_pointer_to_a_value_of_another_workflow_is_refused(

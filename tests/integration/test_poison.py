@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -24,6 +23,7 @@ from lfr.store.redis.connection import Store, open_store
 from lfr.store.workflows.load import advance_workflows
 from lfr.values.stream_id import StreamId
 from tests.integration.conftest import Stepper, append, events_of, started_tasks
+from tests.support.listening import listening
 from tests.support.waiting import eventually_equal
 
 Make = Callable[[Consumer], Stepper]
@@ -141,14 +141,8 @@ def test_an_event_that_meets_a_defect_stops_no_other_and_is_tried_again(
         return advance_workflows(connection, loaded, results_by_id, *more)
 
     monkeypatch.setattr("lfr.roles.lifecycle.advance_workflows", advance)
-    lifecycle = Lifecycle(store)
-    thread = threading.Thread(target=lifecycle.listen)
-    thread.start()
-    try:
+    with listening(Lifecycle(store)):
         eventually_equal(lambda: client.zcard("workflows:state:FINISHED"), 20)
-    finally:
-        lifecycle.stop()
-        thread.join()
     assert tries[:2] == [20, 1]
     assert client.xlen("workflows:dead") == 0
 
@@ -180,12 +174,8 @@ def test_a_batch_that_is_too_large_for_one_transaction_is_committed_in_parts(
         step = {name: task[name] for name in ("workflow", "name", "index", "attempt")}
         append(client, kind="end-task", output=["x" * letters], **step)
     client.config_set("client-query-buffer-limit", 2**20)
-    lifecycle = Lifecycle(store)
-    thread = threading.Thread(target=lifecycle.listen)
-    thread.start()
     try:
-        eventually_equal(lambda: len(started_tasks(client)), started)
+        with listening(Lifecycle(store)):
+            eventually_equal(lambda: len(started_tasks(client)), started)
     finally:
-        lifecycle.stop()
-        thread.join()
         client.config_set("client-query-buffer-limit", default_limit)

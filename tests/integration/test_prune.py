@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 from argparse import Namespace
-from dataclasses import replace
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import redis
 from lfr import Client
 from lfr.cli.command_table import COMMANDS
 from lfr.cli.commands.prune import HANDLER
-from lfr.cli.ui.parser import UsageError, load_handler, make_parser
+from lfr.cli.ui.parser import UsageError, make_parser
 from lfr.errors import BadInput, CannotWrite, Refused
 from lfr.host.archive_folder import write_archive
 from lfr.operations import list_workflows as list_module
@@ -31,6 +29,7 @@ from lfr.operations.list_workflows import list_largest, make_filter
 from lfr.operations.prune import PruneStep, plan_prune, prune
 from lfr.operations.start import start_workflow
 from lfr.store.redis.connection import Store
+from tests.support.commands import run_command
 from tests.support.screens import terminal, written
 
 DAY_MS = 24 * 3600 * 1000
@@ -234,38 +233,25 @@ def test_what_cannot_be_pruned(store: Store, older: str, states: list[str], mess
         plan_prune(store, older, states)
 
 
-class Answer(BytesIO):
-    """A terminal at which somebody types this."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def run_command(store: Store, answer: bytes, *words: str) -> tuple[int | None, str, str]:
+def prune_command(store: Store, answer: bytes, *options: str) -> tuple[int | None, str, str]:
     """Run `lfr prune` at a terminal. Return its exit code, and what stdout and stderr show."""
-    screen = replace(terminal(), input=Answer(answer))
-    parser = make_parser(COMMANDS["prune"], HANDLER)
-    arguments = parser.parse_args(
-        ["--older", "30d", "--url", store.settings.redis_url, *words], Namespace(command="prune")
-    )
-    code = HANDLER.run(arguments, screen)
-    return code, written(screen.out), written(screen.err)
+    return run_command(store, "prune", "--older", "30d", *options, answer=answer)
 
 
 def test_the_command_asks(store: Store, client: redis.Redis, tmp_path: Path) -> None:
     id = finished(store, client, "old", 40)
     for answer in (b"no\n", b"\n", b""):
-        code, out, err = run_command(store, answer)
+        code, out, err = prune_command(store, answer)
         assert (code, out) == (None, "")
         assert "1 FINISHED: " in err and err.endswith("delete them? Type yes:\nnothing has been changed\n")
     assert client.exists(id)
-    code, out, err = run_command(store, b"yes\n", "--archive", str(tmp_path))
+    code, out, err = prune_command(store, b"yes\n", "--archive", str(tmp_path))
     assert (code, out) == (None, "1 of 1 workflows are deleted\n")
     assert f"archive them in {tmp_path} and delete them? " in err
     assert not client.exists(id) and (tmp_path / "old.json").exists()
-    assert run_command(store, b"")[2] == "no workflow matches\n"
+    assert prune_command(store, b"")[2] == "no workflow matches\n"
     with pytest.raises(UsageError, match="needs --yes"):
-        run_command(store, b"yes\n", "--json")
+        prune_command(store, b"yes\n", "--json")
 
 
 def test_an_interrupted_command_says_how_far_it_is(
@@ -317,12 +303,7 @@ def test_only_the_newest_are_measured(store: Store, monkeypatch: pytest.MonkeyPa
 def test_sizes_are_shown(store: Store) -> None:
     id = start_workflow(store, "A", "x" * 3_000_000, "w").id
     for words in (["list", "--sort", "size"], ["inspect", id]):
-        screen = terminal()
-        handler = load_handler(COMMANDS[words[0]])
-        parser = make_parser(COMMANDS[words[0]], handler)
-        options = [*words[1:], "--url", store.settings.redis_url]
-        handler.run(parser.parse_args(options, Namespace(command=words[0])), screen)
-        assert re.search(r"\b[2-8]\.\d MiB", written(screen.out))
+        assert re.search(r"\b[2-8]\.\d MiB", run_command(store, *words)[1])
 
 
 def test_a_server_that_does_not_say_sizes(store: Store, client: redis.Redis) -> None:

@@ -16,7 +16,6 @@ from lfr.operations.inspect import values as described_values
 from lfr.operations.inspect.workflow import inspect_step, inspect_workflow
 from lfr.operations.intervene import skip_task, terminate_workflow
 from lfr.operations.start import start_workflow
-from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.simulate import Simulate
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
@@ -30,11 +29,6 @@ from tests.support.waiting import eventually
 Make = Callable[[Consumer], Stepper]
 
 VALUES: list[Json] = [{}, [], "", "text", 0, 5, -1.5, True, False, None, {"null": None}, [None, {}, 1]]
-
-
-@pytest.fixture
-def lifecycle(store: Store, stepper: Make) -> Stepper:
-    return stepper(Lifecycle(store))
 
 
 def end(client: redis.Redis, id: str, index: int, **fields: Any) -> None:

@@ -53,11 +53,6 @@ class Waiter:
 
 
 @pytest.fixture
-def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
-    return stepper(Lifecycle(store))
-
-
-@pytest.fixture
 def lfr(store: Store) -> Client:
     return Client(store.settings.redis_url)
 
