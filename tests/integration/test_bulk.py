@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from lfr.operations.pause import list_pauses, pause_workflow
 from lfr.operations.start import start_workflow
 from lfr.states import WorkflowState
 from lfr.store.redis.connection import Store
+from tests.support.commands import run_command
 from tests.support.screens import terminal, written
 
 FLOW = "@flow order; A -> B"
@@ -262,24 +261,6 @@ def test_the_client_archives_and_deletes(store: Store, client: redis.Redis, tmp_
     assert client.zcard("workflows:all") == 0
     with pytest.raises(BadInput, match="needs a folder"):
         lfr.bulk("archive", "flow=order")
-
-
-class Answer(BytesIO):
-    """A terminal on which somebody types."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def run_command(store: Store, *words: str, answer: bytes = b"") -> tuple[int | None, str, str]:
-    """Run a command at a terminal. Return its exit code, and what stdout and stderr show."""
-    screen = replace(terminal(), input=Answer(answer))
-    handler = load_handler(COMMANDS[words[0]])
-    parser = make_parser(COMMANDS[words[0]], handler)
-    options = [*words[1:], "--url", store.settings.redis_url]
-    arguments = parser.parse_args(options, Namespace(command=words[0]))
-    code = handler.run(arguments, screen)
-    return code, written(screen.out), written(screen.err)
 
 
 @pytest.mark.usefixtures("workflows")

@@ -26,11 +26,6 @@ def lfr(store: Store) -> Client:
     return Client(store.settings.redis_url)
 
 
-@pytest.fixture
-def lifecycle(store: Store, stepper: MakeStepper) -> Stepper:
-    return stepper(Lifecycle(store))
-
-
 def test_workflows_from_their_start_to_their_end(lfr: Client, lifecycle: Stepper) -> None:
     with pytest.raises(FlowError):
         lfr.run("a -> ->")

@@ -33,6 +33,8 @@ from tests.integration.conftest import (
     run_receipts_role,
     started_tasks,
 )
+from tests.support.listening import listening
+from tests.support.waiting import eventually
 
 Make = Callable[[Consumer], Stepper]
 
@@ -248,23 +250,13 @@ def test_what_a_lifecycle_had_read_goes_to_another(store: Store, client: redis.R
 
 
 def test_a_deleted_stream_is_made_again(store: Store, client: redis.Redis, stepper: Make) -> None:
-    import threading
-
-    from tests.support.waiting import eventually
-
-    lifecycle = Lifecycle(store)
-    thread = threading.Thread(target=lifecycle.listen)
-    thread.start()
-    try:
+    with listening(Lifecycle(store)):
         eventually(lambda: client.exists("workflows:run"))
         client.delete("workflows:run")
         eventually(lambda: client.exists("workflows:run"))
         id = start_workflow(store, "A").id
         end(client, id, 1, output={})
         eventually(lambda: inspect_workflow(store, id)["state"] == "FINISHED")
-    finally:
-        lifecycle.stop()
-        thread.join()
 
 
 def test_a_restart_that_fails_at_once_is_reported(store: Store, client: redis.Redis, stepper: Make) -> None:

@@ -26,6 +26,7 @@ from lfr.worker.context import Context
 from lfr.worker.python_tasks import make_executor
 from lfr.worker.registry import Task, load_tasks
 from tests.integration.conftest import append_to, events_of
+from tests.support.listening import listening
 from tests.support.waiting import STALL_SECONDS, eventually
 
 
@@ -33,14 +34,8 @@ from tests.support.waiting import STALL_SECONDS, eventually
 def running(store: Store, tasks: Mapping[str, Task], *, concurrency: int = 2) -> Iterator[None]:
     """Run the executor of these tasks in a thread."""
     executor = make_executor(store, "mine", tasks, concurrency=concurrency, grace_seconds=5)
-    thread = threading.Thread(target=executor.listen)
-    thread.start()
-    try:
+    with listening(executor):
         yield
-    finally:
-        executor.stop()
-        thread.join(STALL_SECONDS)
-        assert not thread.is_alive()
 
 
 TASKS = """

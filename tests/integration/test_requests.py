@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,7 +22,8 @@ from lfr.store.queues.claims import claim
 from lfr.store.redis.connection import Store, open_store
 from lfr.trace_context import parse_traceparent
 from tests.integration.conftest import Stepper, append, events_of
-from tests.support.waiting import STALL_SECONDS, eventually
+from tests.support.listening import listening
+from tests.support.waiting import eventually
 from tests.support.web import Page, WebServer, web_server
 
 
@@ -45,24 +45,10 @@ def quick_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lfr.runtime.consumer._LONGEST_BLOCK_SECONDS", 0.02)
 
 
-@contextmanager
-def running(store: Store) -> Iterator[None]:
-    """Run the role in a thread for the block."""
-    executor = request_executor(store)
-    thread = threading.Thread(target=executor.listen)
-    thread.start()
-    try:
-        yield
-    finally:
-        executor.stop()
-        thread.join(STALL_SECONDS)
-        assert not thread.is_alive()
-
-
 def run(store: Store, client: redis.Redis, flow: str, input: Any) -> dict[str, Any]:
     """Run a flow of one task and return its end-task."""
     start_workflow(store, flow, input)
-    with running(store):
+    with listening(request_executor(store)):
         (end,) = eventually(lambda: events_of(client, "end-task"))
     return end
 
@@ -154,7 +140,7 @@ def test_with_sync_false_the_server_completes_the_task(
         f"request:post (- {{url: '{web.url}/', sync: false, error_on_status: false, output_mode: status}} -)"
     )
     id = start_workflow(store, flow, {"a": 1}).id
-    with running(store):
+    with listening(request_executor(store)):
         eventually(lambda: web.requests and client.get(keys.out_of_band_output(id, 1)) != '{"a":1}')
         eventually(lambda: client.xpending(keys.queue("request"), "request")["pending"] == 0)
     assert events_of(client, "end-task") == []
@@ -185,7 +171,7 @@ def test_an_output_of_the_server_and_a_failure_delete_the_out_of_band_output(
     web.pages["/"] = Page()
     flow = f"request:post (- {{url: '{web.url}/', sync: false, use_context_parameters: false}} -)"
     id = start_workflow(store, flow, {"a": 1}).id
-    with running(store):
+    with listening(request_executor(store)):
         eventually(lambda: client.get(keys.out_of_band_output(id, 1)))
     append(client, kind="end-task", workflow=id, name="request:post", index=1, attempt=1, **result)
     stepper(Lifecycle(store)).step()
@@ -232,7 +218,7 @@ def test_a_request_of_an_attempt_that_is_over_is_not_sent(
     if is_deleted:
         delete_workflow(store, id)
     assert client.xlen(keys.queue("request")) == 1
-    with running(store):
+    with listening(request_executor(store)):
         eventually(lambda: client.xlen(keys.queue("request")) == 0)
     assert web.requests == []
     assert events_of(client, "end-task") == []  # an end-task of a deleted workflow would be a dead letter
@@ -249,7 +235,7 @@ def test_slow_requests_of_one_workflow_do_not_stop_those_of_another(
     web.pages["/slow"], web.pages["/quick"] = Page(hold=hold), Page()
     slow, quick = (f"request:get (- url: '{web.url}/{path}' -)" for path in ("slow", "quick"))
     many = start_workflow(store, f"{{ {'; '.join([slow] * 90)} }}", {}).id
-    with running(store):
+    with listening(request_executor(store)):
         eventually(lambda: len(web.requests) >= 32)
         other = start_workflow(store, quick, {}).id
         (end,) = eventually(lambda: events_of(client, "end-task"))
@@ -270,11 +256,11 @@ def test_requests_that_are_held_back_are_left_to_others_at_a_stop(
     web.pages["/"] = Page(hold=hold)
     task = f"request:get (- url: '{web.url}/' -)"
     id = start_workflow(store, f"{{ {'; '.join([task] * 50)} }}", {}).id
-    with running(store):
+    with listening(request_executor(store)):
         eventually(lambda: len(web.requests) == 32)
         eventually(lambda: client.xpending(keys.queue("request"), "request")["pending"] == 50)
         threading.Timer(0.1, hold.set).start()
-    with running(store):
+    with listening(request_executor(store)):
         eventually(lambda: len(events_of(client, "end-task")) == 50)
     assert len(web.requests) == 50
     assert {end["workflow"] for end in events_of(client, "end-task")} == {id}
@@ -287,7 +273,7 @@ def test_a_request_that_is_held_back_is_not_sent_once_its_attempt_is_over(
     web.pages["/"] = Page(hold=hold)
     task = f"request:get (- url: '{web.url}/' -)"
     id = start_workflow(store, f"{{ {'; '.join([task] * 50)} }}", {}).id
-    with running(store):
+    with listening(request_executor(store)):
         eventually(lambda: len(web.requests) == 32)
         eventually(lambda: client.xpending(keys.queue("request"), "request")["pending"] == 50)
         terminate_workflow(store, id)

@@ -13,7 +13,6 @@ from lfr.operations.intervene import terminate_workflow
 from lfr.operations.list_workflows import make_filter
 from lfr.operations.start import start_workflow
 from lfr.operations.waits.list_waits import list_waits, send_event_to_waits
-from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
 from lfr.store import keys
@@ -31,11 +30,6 @@ PAID = (
 @pytest.fixture
 def role(store: Store, stepper: Make) -> Stepper:
     return stepper(WaitTasks(store))
-
-
-@pytest.fixture
-def lifecycle(store: Store, stepper: Make) -> Stepper:
-    return stepper(Lifecycle(store))
 
 
 def groups(store: Store) -> dict[tuple[str, str], int]:
