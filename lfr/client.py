@@ -17,7 +17,8 @@ from lfr.host.os_user import operating_system_user
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.bulk import BulkAction, count_whole_bulk, plan_bulk, run_bulk
 from lfr.operations.complete_task import complete_task
-from lfr.operations.events import list_buffered_events, list_dead_letters, list_events, send_event
+from lfr.operations.dead_letters import handle_dead_letters, list_dead_letters
+from lfr.operations.events import list_buffered_events, list_events, send_event
 from lfr.operations.explain.explanation import explain_workflow
 from lfr.operations.find_workflow import find_workflow_id
 from lfr.operations.follow import follow_workflow
@@ -517,9 +518,27 @@ class Client:
         kind, used (whether it has completed a wait), fields of each; only those of `kind`."""
         return list_buffered_events(self._store, size=limit, kind=kind)
 
-    def dead_letters(self, *, limit: int = 50) -> Descriptions:
-        """Return up to `limit` events that could not be understood, newest first: id, at, reason, fields."""
-        return list_dead_letters(self._store, size=limit)
+    def dead_letters(
+        self, *, pattern: str | None = None, dismissed: bool = False, limit: int = 50
+    ) -> Descriptions:
+        """Return up to `limit` events that could not be understood, newest first: id, entry_id, at, reason,
+        pattern, fields, dismissed of each; only those with the reason `pattern`, or that were dismissed."""
+        return list_dead_letters(self._store, size=limit, pattern=pattern, dismissed=dismissed)
+
+    def handle_dead_letters(
+        self,
+        action: str,
+        ids: Sequence[str] | None = None,
+        *,
+        pattern: str | None = None,
+        dismissed: bool = False,
+    ) -> dict[str, Any]:
+        """Put the events of dead letters back (`retry`), or `dismiss` them: those with these ids or this
+        reason, or all. Return changed (how many) and problems (by id). Raises BadInput; of one id, NotFound,
+        and Conflict if its copy is not exact."""
+        return self._change(
+            lambda store: handle_dead_letters(store, action, ids, pattern=pattern, dismissed=dismissed)
+        )
 
     def waits(
         self, kind: str | None = None, name: str | None = None, where: str | None = None, limit: int = 50

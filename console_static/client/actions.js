@@ -99,6 +99,26 @@ export const SCHEDULE_ACTIONS = {
   },
 };
 
+/** The actions on dead letters, by the API's word, with texts as in `WORKFLOW_ACTIONS`. */
+export const LETTER_ACTIONS = {
+  retry: {
+    label: "Retry",
+    ask: (subject) => `Retry ${subject}?`,
+    effect:
+      "The event goes back to its stream, as it was. If it cannot be understood again, it comes back here " +
+      "as a new dead letter.",
+    done: "put back",
+    danger: false,
+  },
+  dismiss: {
+    label: "Dismiss",
+    ask: (subject) => `Dismiss ${subject}?`,
+    effect: "It leaves this list. The latest 1,000 that were dismissed are kept below, and can be retried.",
+    done: "dismissed",
+    danger: false,
+  },
+};
+
 /** The actions on a step, by the API's word, with texts as in `WORKFLOW_ACTIONS`. */
 export const STEP_ACTIONS = {
   retry: {
@@ -141,6 +161,13 @@ export const runScheduleAction = (action, name, reason) =>
 /** Set a latch to zero; `reason` may be empty. Throws a Problem. */
 export const resetLatch = (name, reason) =>
   sendJson("POST", `/latches/${pathSegment(name)}/reset`, reasonBody(reason));
+
+/**
+ * Send an action of `LETTER_ACTIONS` on dead letters; `selection` has their `ids` or a `pattern`. Return how
+ * many have `changed`, and the `problems` of the others by id. Throws a Problem.
+ */
+export const runLetterAction = (action, selection, reason) =>
+  sendJson("POST", `/dead-letters/${action}`, { ...selection, ...reasonBody(reason) });
 
 /** Send an action of `STEP_ACTIONS` on a step; `body` may hold its output or reason. Throws a Problem. */
 export const runStepAction = (action, id, index, body) =>

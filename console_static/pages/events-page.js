@@ -12,6 +12,8 @@ import { navigate, useRoute } from "../hooks/navigation.js";
 import { showNotice } from "../components/notices.js";
 import { FilterField } from "../components/filter-field.js";
 import { EventDialog } from "../components/event-dialog.js";
+import { EventFields } from "../components/event-fields.js";
+import { DeadLetters, MAX_LETTERS } from "../views/dead-letters.js";
 
 const POLL_MS = 3000;
 
@@ -28,7 +30,11 @@ export function EventsPage() {
     query,
     {
       request: () =>
-        Promise.all([getJson(`/events${query}`), getJson("/dead-letters?size=50"), getJson("/latches")]),
+        Promise.all([
+          getJson(`/events${query}`),
+          getJson(`/dead-letters?size=${MAX_LETTERS}`),
+          getJson("/latches"),
+        ]),
       onResponse: ([events, dead, latches]) => {
         setData({ events, dead, latches });
         setProblem(null);
@@ -53,25 +59,7 @@ export function EventsPage() {
       !data
         ? !problem && html`<p class="loading">Loading …</p>`
         : html`
-          ${
-            data.dead.length > 0 &&
-            html`
-              <h2 class="tone-failed">Dead letters</h2>
-              <p class="muted">Events that could not be understood. They were set aside and block nothing.</p>
-              <table class="list">
-                <thead><tr><th>Time</th><th>Reason</th><th>Event</th></tr></thead>
-                <tbody>
-                  ${data.dead.map(
-                    (letter) => html`<tr key=${letter.id}>
-                      <td><${Clock} at=${letter.at} now=${now} /></td>
-                      <td class="reason">${letter.reason}</td>
-                      <td><${Fields} fields=${letter.fields} hidden=${NONE} /></td>
-                    </tr>`,
-                  )}
-                </tbody>
-              </table>
-            `
-          }
+          <${DeadLetters} letters=${data.dead} now=${now} onChange=${load} />
           <h2>Latches</h2>
           ${
             data.latches.length
@@ -133,7 +121,7 @@ export function EventsPage() {
                       <td class="id">
                         ${event.workflow ? html`<${WorkflowLink} id=${event.workflow} />` : ""}
                       </td>
-                      <td><${Fields} fields=${event.fields} /></td>
+                      <td><${EventFields} fields=${event.fields} hidden=${IN_COLUMNS} /></td>
                     </tr>`,
                   )}
                 </tbody>
@@ -168,21 +156,9 @@ export function EventsPage() {
   </section>`;
 }
 
-const WorkflowLink = ({ id }) => html`<a href=${workflowAddress(id)}>${shortenId(id)}</a>`;
-
-const NONE = new Set();
 const IN_COLUMNS = new Set(["kind", "at", "apiVersion", "workflow"]);
 
-/** The fields of an event as JSON, one a line. */
-const Fields = ({ fields, hidden = IN_COLUMNS }) => {
-  const rows = Object.entries(fields).filter(([name]) => !hidden.has(name));
-  if (!rows.length) return "";
-  const text = rows.map(([name, value]) => `${name}: ${value}`);
-  return html`<details class="event-fields">
-    <summary><code>${text.join("  ").slice(0, 160)}</code></summary>
-    <pre>${text.join("\n")}</pre>
-  </details>`;
-};
+const WorkflowLink = ({ id }) => html`<a href=${workflowAddress(id)}>${shortenId(id)}</a>`;
 
 function renderWaiters(latch) {
   if (!latch.waiters) return "–";

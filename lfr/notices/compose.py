@@ -107,7 +107,7 @@ def compose_dead_letters(rule: Rule, last_id: str, count: str, reason: str, at_m
         at_ms=at_ms,
         topic="",
         text=f"{count} {verb}; the last: {reason}",
-        facts={"reason": reason, "hint": "lfr events --dead"},
+        facts={"reason": reason, "hint": "lfr dead"},
     )
 
 

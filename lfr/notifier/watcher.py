@@ -31,13 +31,8 @@ from lfr.store.hold import hold_key, release_key
 from lfr.store.notices import read_recipients
 from lfr.store.processes import read_heartbeats
 from lfr.store.redis.connection import Command, Connection, Store, read_time_ms
-from lfr.store.stream.entries import (
-    flatten_pairs,
-    parse_pairs,
-    read_dead_letters,
-    read_last_id,
-    read_newest,
-)
+from lfr.store.stream.dead_letters import parse_dead_letter
+from lfr.store.stream.entries import flatten_pairs, parse_pairs, read_last_id, read_newest
 from lfr.store.stream.groups import FIRST_ID
 from lfr.store.workflows.queries import load_members
 from lfr.values.stream_id import StreamId
@@ -206,7 +201,7 @@ class Watcher:
         if not count:
             return [], noted
         words = f"over {count}" if count == _MAX_DEAD_LETTERS else str(count)
-        reason = read_dead_letters(connection, count=1)[0].reason
+        reason = parse_dead_letter(entries[0]).reason
         notices = [(rule, compose_dead_letters(rule, last_id, words, reason, now_ms)) for rule in rules]
         return notices, noted
 

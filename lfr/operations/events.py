@@ -1,4 +1,4 @@
-"""Sends events, and lists the newest events of the bus, queues, buffered events and dead letters."""
+"""Sends events, and lists the newest events of the bus, queues and buffered events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lfr.events import ACTOR, ACTOR_REASON, OPERATOR_ACTION, actor_values
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.queues.backlog import read_queue
 from lfr.store.redis.connection import Store
-from lfr.store.stream.entries import Entry, append_command, as_text, read_dead_letters, read_newest
+from lfr.store.stream.entries import Entry, append_command, as_text, read_newest
 from lfr.store.waits.event_buffer import read_buffered_events
 from lfr.values.json import InvalidJson, Json, decode_json, encode_json
 from lfr.values.texts import cut
@@ -92,20 +92,6 @@ def list_queue(store: Store, group: str, *, size: int = 50) -> list[dict[str, An
     return [{**_describe_event(entry), "is_read": is_read} for entry, is_read in entries]
 
 
-def list_dead_letters(store: Store, *, size: int = 50) -> list[dict[str, Any]]:
-    """List up to `size` events that could not be understood, newest first.
-
-    Each as plain data: id (of the entry on the stream), at (when it became a dead letter), reason, and
-    fields: the raw texts by name, each cut to 2000 characters.
-    """
-    with store.connect() as connection:
-        letters = read_dead_letters(connection, count=size)
-    return [
-        {"id": letter.id, "at": letter.at, "reason": letter.reason, "fields": _truncate_fields(letter.fields)}
-        for letter in letters
-    ]
-
-
 def list_buffered_events(store: Store, *, size: int = 50, kind: str | None = None) -> list[dict[str, Any]]:
     """List up to `size` events that are buffered for a wait:event that begins later, newest first.
 
@@ -119,7 +105,7 @@ def list_buffered_events(store: Store, *, size: int = 50, kind: str | None = Non
             "id": event.id,
             "kind": event.kind,
             "used": event.is_used,
-            "fields": _truncate_fields({name: encode_json(value) for name, value in event.fields.items()}),
+            "fields": truncate_fields({name: encode_json(value) for name, value in event.fields.items()}),
         }
         for event in events
     ]
@@ -127,7 +113,7 @@ def list_buffered_events(store: Store, *, size: int = 50, kind: str | None = Non
 
 def _describe_event(entry: Entry) -> dict[str, Any]:
     texts = {name: _parse_text(entry.fields.get(name.encode())) for name in ("at", "kind", "workflow")}
-    return {"id": entry.id, **texts, "fields": _truncate_fields(as_text(entry))}
+    return {"id": entry.id, **texts, "fields": truncate_fields(as_text(entry))}
 
 
 def _parse_text(encoded: bytes | None) -> str | None:
@@ -138,5 +124,6 @@ def _parse_text(encoded: bytes | None) -> str | None:
     return value[:_MAX_LENGTH] if isinstance(value, str) else None
 
 
-def _truncate_fields(fields: Mapping[str, str]) -> dict[str, str]:
+def truncate_fields(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of an event with names and texts of up to 2000 characters each."""
     return {name[:_MAX_LENGTH]: cut(text, _MAX_LENGTH) for name, text in fields.items()}

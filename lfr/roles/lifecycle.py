@@ -40,7 +40,8 @@ from lfr.store.queues.routes import RouteCache, Routes
 from lfr.store.queues.settle import processed_commands
 from lfr.store.redis.connection import Command, Connection, Reply, Store
 from lfr.store.stream.cleanup import queue_command
-from lfr.store.stream.entries import Entry, dead_letter_command
+from lfr.store.stream.dead_letters import dead_letter_command
+from lfr.store.stream.entries import Entry
 from lfr.store.stream.groups import PendingReads
 from lfr.store.workflows.attempt_timers import fire_due_timers
 from lfr.store.workflows.commit import (

@@ -24,8 +24,12 @@ STREAM = "workflows:stream"
 """STRING: the key of the bus, which is the setting `stream`: all roles and commands must have the same."""
 
 DEAD_LETTERS = "workflows:dead"
-"""STREAM: copies of events that could not be understood: `id`, `at`, `reason`, `event` (the raw fields as
-JSON)."""
+"""STREAM: copies of events that could not be understood: `id` and `stream` of the entry, `at`, `reason`,
+`event` (the raw fields as JSON), `exact` (0: the bytes were not UTF-8)."""
+
+DISMISSED_LETTERS = "workflows:dead:dismissed"
+"""STREAM: dead letters that somebody has dismissed, with the fields of DEAD_LETTERS and `dismissed_at`,
+`actor`, `actor_reason`."""
 
 ENDS = "workflows:ends"
 """STREAM: what only lifecycles read: end-task events of lfr's own workers, and the events of items."""

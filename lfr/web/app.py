@@ -27,6 +27,7 @@ from lfr.web.route import Route, get
 from lfr.web.routes import (
     archives,
     bulk,
+    dead_letters,
     doctor,
     events,
     failures,
@@ -66,6 +67,7 @@ _RESOURCES = (
     steps,
     live,
     events,
+    dead_letters,
     latches,
     waits,
     tasks,

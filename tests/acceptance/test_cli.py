@@ -340,7 +340,7 @@ def test_events_are_listed(redis_url: str) -> None:
             lfr("event", "approved", "--data", order, url=redis_url)
         with redis.Redis.from_url(redis_url) as client:
             client.xadd("workflows:run", {"kind": "no JSON"})
-        eventually(lambda: "no JSON" in lfr("events", "--dead", url=redis_url).stdout)
+        eventually(lambda: "no JSON" in lfr("dead", url=redis_url).stdout)
         eventually(lambda: len(lfr("events", "--buffered", url=redis_url).stdout.splitlines()) == 3)
     buffered = json.loads(lfr("events", "approved", "--buffered", "--json", url=redis_url).stdout)
     assert [(event["kind"], event["used"], event["fields"]["order"]) for event in buffered] == [
@@ -348,7 +348,8 @@ def test_events_are_listed(redis_url: str) -> None:
         ("approved", True, "7"),
     ]
     assert lfr("events", "sold", "--buffered", "--json", url=redis_url).stdout == "[]\n"
-    assert lfr("events", "--dead", "x", url=redis_url).returncode == 64
+    assert lfr("dead", "show", url=redis_url).returncode == 64
+    assert lfr("dead", "dismiss", "--all", url=redis_url).stdout == "1 dismissed\n"
 
 
 def test_an_event_of_any_kind(redis_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from lfr.store.queues.routes import RouteCache
 from lfr.store.stream.groups import create_group
 from tests.console.installation import Installation
 from tests.console.pages import state_of
+from tests.support.waiting import eventually
 
 
 @contextmanager
@@ -72,9 +74,54 @@ def test_dead_letters_are_shown_whole(installation: Installation, page: Page) ->
     with redis.Redis.from_url(installation.redis) as client:
         client.xadd(installation.store.stream, {"kind": '"end-task"', "workflow": "neither JSON nor an id"})
     page.goto(f"{installation.url}/events")
-    row = page.locator("h2:has-text('Dead letters') ~ table tbody tr").first
+    row = page.locator(".dead-letters tbody tr").first
     expect(row).to_contain_text("its field workflow is not JSON")
     expect(row.locator("summary")).to_contain_text("workflow: neither JSON nor an id")
+
+
+def test_dead_letters_are_retried_and_dismissed(installation: Installation, page: Page) -> None:
+    with redis.Redis.from_url(installation.redis) as client:
+        client.delete(keys.DEAD_LETTERS, keys.DISMISSED_LETTERS)
+        for number in range(7):
+            event = {"kind": "end-task", "workflow": f"workflow:gone-{number}", "index": 1}
+            client.xadd(installation.store.stream, {name: json.dumps(each) for name, each in event.items()})
+        client.xadd(installation.store.stream, {"kind": "garbage"})
+        eventually(lambda: client.xlen(keys.DEAD_LETTERS) == 8)
+        page.goto(f"{installation.url}/events")
+        group = page.get_by_role("article", name="there is no workflow")
+        expect(group.get_by_role("heading")).to_contain_text("7 × there is no workflow workflow:<n>")
+        expect(group.locator("tbody tr")).to_have_count(5)
+        group.get_by_role("button", name="Show 2 more").click()
+        expect(group.locator("tbody tr")).to_have_count(7)
+
+        # Two that are chosen are dismissed, for a reason.
+        group.locator("tbody input").nth(0).check()
+        group.locator("tbody input").nth(1).check()
+        page.locator(".bulk").get_by_role("button", name="Dismiss").click()
+        dialog = page.get_by_role("dialog", name="Dismiss 2 dead letters?")
+        dialog.get_by_label("Reason").fill("of a worker that is gone")
+        dialog.get_by_role("button", name="Dismiss").click()
+        expect(page.locator("#notices")).to_contain_text("2 dead letters dismissed")
+        expect(group.locator("tbody tr")).to_have_count(5)
+
+        # They are kept, and say for which reason; one goes back, and comes back as a new one.
+        page.get_by_text("Dismissed dead letters").click()
+        dismissed = page.locator(".dismissed tbody tr")
+        expect(dismissed).to_have_count(2)
+        expect(dismissed.first).to_contain_text("of a worker that is gone")
+        dismissed.first.get_by_role("button", name="Retry").click()
+        page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+        expect(dismissed).to_have_count(1)
+        expect(group.get_by_role("heading")).to_contain_text("6 ×")
+
+        # All of a reason are dismissed at once; the others stay.
+        group.get_by_role("button", name="Dismiss all").click()
+        dialog = page.get_by_role("dialog", name="Dismiss all dead letters with this reason?")
+        dialog.get_by_role("button", name="Dismiss").click()
+        expect(group).to_have_count(0)
+        expect(page.locator(".dead-letters tbody tr")).to_have_count(1)
+        assert client.xlen(keys.DEAD_LETTERS) == 1
+        client.delete(keys.DEAD_LETTERS, keys.DISMISSED_LETTERS)
 
 
 def test_a_latch_is_set_to_zero(installation: Installation, page: Page) -> None:

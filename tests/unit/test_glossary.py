@@ -22,6 +22,7 @@ NAMED_BY_USERS = ("cli/commands", "roles", "web/routes")
 SHARED_NAMES = {
     "ast": "the syntax trees of flows and of guards",
     "check": "the checks of a flow text, of a configuration file and of an archive",
+    "dead_letters": "dead letters: the operations, and their Redis keys",
     "events": "events, and the operations on them",
     "http": "the rules of HTTP for the tasks, and requests and responses of the API",
     "calls": "the calls of stored flows: the decisions, the consumer's part, and their children in Redis",

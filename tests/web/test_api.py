@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema_rs
 import pytest
@@ -591,9 +592,29 @@ def test_dead_letters_are_told_with_their_reason(call: Caller, store: Store, cli
     id = client.xadd(store.stream, {"kind": '"end-task"', "workflow": b"\xff<script>"})
     step(store)
     dead_letters = call("GET", "/dead-letters").json
-    assert [each["id"] for each in dead_letters] == [id]
+    assert [each["entry_id"] for each in dead_letters] == [id]
     assert dead_letters[0]["fields"] == {"kind": '"end-task"', "workflow": "\\xff<script>"}
     assert dead_letters[0]["reason"] and dead_letters[0]["at"]
+
+
+def test_dead_letters_are_handled(call: Caller, store: Store, client: redis.Redis) -> None:
+    for kind in ("garbage", "garbage", '"end-task"'):
+        client.xadd(store.stream, {"kind": kind})
+    step(store)
+    last, second, first = [each["id"] for each in call("GET", "/dead-letters").json]
+    whole = call("GET", f"/dead-letters/{first}").json
+    assert (whole["id"], whole["fields"]) == (first, {"kind": "garbage"})
+    assert call("POST", "/dead-letters/dismiss", {"ids": [first], "reason": "old"}).json["changed"] == 1
+    assert call("POST", "/dead-letters/dismiss", {"ids": [first]}).status == 404
+    assert call("GET", f"/dead-letters/{first}").status == 404
+    [dismissed] = call("GET", "/dead-letters?dismissed=true").json
+    assert (dismissed["fields"], dismissed["dismissed"]["reason"]) == ({"kind": "garbage"}, "old")
+    pattern = whole["pattern"]
+    assert [each["id"] for each in call("GET", f"/dead-letters?pattern={quote(pattern)}").json] == [second]
+    assert call("POST", "/dead-letters/retry", {"pattern": pattern}).json == {"changed": 1, "problems": {}}
+    assert call("POST", "/dead-letters/retry", {"all": True}).json["changed"] == 1
+    for body in ({}, {"ids": [last], "all": True}, {"ids": "x"}, {"pattern": 1}, {"all": 1}, {"ids": []}):
+        assert call("POST", "/dead-letters/retry", body).status == 400, body
 
 
 def test_the_system_is_told(call: Caller) -> None:

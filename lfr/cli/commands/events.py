@@ -1,4 +1,4 @@
-"""`lfr events`: list events: of the stream, of a queue, buffered for waits, or dead letters."""
+"""`lfr events`: list events: of the stream, of a queue, or buffered for waits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
-from lfr.cli.ui.format_values import format_start, short_json
+from lfr.cli.ui.format_values import format_start
 from lfr.cli.ui.options import add_connection_options, add_json_option, open_store, parse_count
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.table import Cell, Column, Row, format_table
@@ -40,12 +40,6 @@ _QUEUE_COLUMNS: Final = (
     Column("try", align_right=True, drop=1),
     Column("workflow", is_whole=True),
 )
-_DEAD_COLUMNS: Final = (
-    Column("time", drop=2),
-    Column("id", drop=1),
-    Column("reason", max_width=50),
-    Column("fields"),
-)
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -55,7 +49,6 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--buffered", action="store_true", help="those that are kept for a wait:event that begins later"
     )
     source.add_argument("--queue", metavar="GROUP", help="the tasks in the queue of a group of workers")
-    source.add_argument("--dead", action="store_true", help="those that could not be understood, and why")
     parser.add_argument("--workflow", metavar="ID", help="only events about this workflow")
     parser.add_argument("--limit", metavar="N", type=parse_count, default=50, help="at most N (default: 50)")
     add_json_option(parser, "a JSON list")
@@ -64,20 +57,17 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     is_queue = arguments.queue is not None
-    if arguments.workflow is not None and (arguments.buffered or arguments.dead or is_queue):
+    if arguments.workflow is not None and (arguments.buffered or is_queue):
         raise UsageError("--workflow goes with the events of the stream (lfr events --help)")
-    if (arguments.dead or is_queue) and arguments.kind is not None:
-        option = "--queue" if is_queue else "--dead"
-        raise UsageError(f"{option} lists events of any kind: leave out KIND (lfr events --help)")
+    if is_queue and arguments.kind is not None:
+        raise UsageError("--queue lists events of any kind: leave out KIND (lfr events --help)")
     store = open_store(arguments)
-    from lfr.operations.events import list_buffered_events, list_dead_letters, list_events, list_queue
+    from lfr.operations.events import list_buffered_events, list_events, list_queue
     from lfr.operations.find_workflow import find_workflow_id
 
     size, kind = arguments.limit, arguments.kind
     table = _STREAM
-    if arguments.dead:
-        table, events = _DEAD, list_dead_letters(store, size=size)
-    elif is_queue:
+    if is_queue:
         table, events = _QUEUE, list_queue(store, arguments.queue, size=size)
     elif arguments.buffered:
         table, events = _BUFFERED, list_buffered_events(store, size=size, kind=kind)
@@ -89,7 +79,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
     elif events:
         terminal.print_lines(format_table(terminal, table.columns, [table.row(event) for event in events]))
     else:
-        terminal.print_err("there are no such events" if arguments.dead or kind else "there are no events")
+        terminal.print_err("there are no such events" if kind else "there are no events")
 
 
 def _row(event: Mapping[str, Any]) -> Row:
@@ -112,11 +102,6 @@ def _queue_row(event: Mapping[str, Any]) -> Row:
     return [_time(event["id"]), state, Cell(task, "bold"), step, attempt, event["workflow"] or ""]
 
 
-def _dead_row(letter: Mapping[str, Any]) -> Row:
-    time = format_start(letter["at"]) if letter["at"] else ""
-    return [time, letter["id"], Cell(letter["reason"], "red"), short_json(letter["fields"])]
-
-
 class _Table(NamedTuple):
     """The columns of a list, and the function that makes a row of an event."""
 
@@ -127,7 +112,6 @@ class _Table(NamedTuple):
 _STREAM: Final = _Table(_COLUMNS, _row)
 _BUFFERED: Final = _Table(_BUFFERED_COLUMNS, _buffered_row)
 _QUEUE: Final = _Table(_QUEUE_COLUMNS, _queue_row)
-_DEAD: Final = _Table(_DEAD_COLUMNS, _dead_row)
 
 
 def _format_fields(fields: Mapping[str, str]) -> str:
@@ -148,13 +132,12 @@ HANDLER = Handler(
     "Lists the newest events of the stream, newest first, among the newest 5000. With --buffered, the events "
     "that wait for a wait:event that begins later, as the setting events.retain says. With --queue, "
     "the first tasks in the queue of a group of workers, oldest first, and whether a worker has read each. "
-    "With --dead, the dead letters: events that could not be understood, each with the reason.",
+    "`lfr dead` lists those that could not be understood.",
     (
         ("events", "the newest 50"),
         ("events end-task --workflow build-5f0c", "the ends of one workflow's tasks"),
         ("events approved --buffered", "that nobody has waited for yet"),
         ("events --queue tasks-images", "what waits for the workers of this group"),
-        ("events --dead --json", "dead letters, whole"),
     ),
     (ExitCode.BAD_INPUT, ExitCode.NOT_FOUND, *REDIS_ERRORS),
 )

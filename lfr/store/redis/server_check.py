@@ -18,6 +18,7 @@ from lfr.store import key_patterns, keys
 _KEY_TYPES: Final[Mapping[str, str]] = {
     keys.ALL: "zset",
     keys.DEAD_LETTERS: "stream",
+    keys.DISMISSED_LETTERS: "stream",
     keys.FLOW_REFERENCES: "hash",
     keys.FLOW_NAMES: "hash",
     keys.SCHEDULES: "set",

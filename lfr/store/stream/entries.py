@@ -1,4 +1,4 @@
-"""The entries of a stream: append, read and acknowledge them; copy malformed events to the dead letters.
+"""The entries of a stream: append, read and acknowledge them.
 
 Delivery is at least once: an entry that a consumer has read stays pending in its group until it is
 acknowledged. It goes to another consumer when the first has not renewed its claim for longer than the lease.
@@ -7,7 +7,6 @@ acknowledged. It goes to another consumer when the first has not renewed its cla
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import redis
@@ -16,11 +15,8 @@ from lfr import event_fields, events
 from lfr.event_fields import Fields
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Reply
-from lfr.values.json import InvalidJson, Json, decode_json, encode_json
+from lfr.values.json import Json
 from lfr.values.pointers import pointed_bytes
-
-_MAX_DEAD_LETTERS = 10_000
-"""About how many dead letters are kept; Redis drops the oldest."""
 
 _NO_GROUP_ERRORS = ("NOGROUP", "UNBLOCKED", "no such key")
 """How errors begin that mean that the stream or the group does not exist. Redis up to 7.0 sends UNBLOCKED to
@@ -174,40 +170,3 @@ def read_last_id(connection: Connection, stream: str) -> str:
     if isinstance(reply, redis.ResponseError):
         return ""
     return str(parse_pairs(reply)[b"last-generated-id"].decode())
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A copy of an entry that could not be understood.
-
-    id      the id of the entry on the stream
-    at      when it became a dead letter, in ISO 8601, UTC
-    fields  its raw fields as text; empty if the copy cannot be read
-    """
-
-    id: str
-    at: str
-    reason: str
-    fields: Mapping[str, str]
-
-
-def dead_letter_command(entry: Entry, reason: str, at: str) -> Command:
-    """Return the command that copies an entry to the dead letters; beyond about 10,000, Redis drops the
-    oldest. `at` is now, in ISO 8601, UTC. (XADD)"""
-    fields = ("id", entry.id, "at", at, "reason", reason, "event", encode_json(as_text(entry)))
-    return ("XADD", keys.DEAD_LETTERS, "MAXLEN", "~", _MAX_DEAD_LETTERS, "*", *fields)
-
-
-def read_dead_letters(connection: Connection, *, count: int) -> list[DeadLetter]:
-    """Return up to `count` dead letters, newest first. (XREVRANGE)"""
-    entries = read_newest(connection, keys.DEAD_LETTERS, count=count)
-    return [_parse_dead_letter(as_text(entry)) for entry in entries]
-
-
-def _parse_dead_letter(fields: Mapping[str, str]) -> DeadLetter:
-    try:
-        event = decode_json(fields.get("event", "{}").encode())
-    except InvalidJson:
-        event = {}
-    event_fields = {str(name): str(text) for name, text in event.items()} if isinstance(event, dict) else {}
-    return DeadLetter(fields.get("id", ""), fields.get("at", ""), fields.get("reason", ""), event_fields)

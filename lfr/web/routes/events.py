@@ -1,4 +1,4 @@
-"""Routes that list and send events, and list queues and dead letters."""
+"""Routes that list and send events, and list queues."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from lfr.errors import BadInput
-from lfr.operations.events import MAX_LIST_SIZE, list_dead_letters, list_events, list_queue, send_event
+from lfr.operations.events import MAX_LIST_SIZE, list_events, list_queue, send_event
 from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
 from lfr.web.route import Parameter, get, post
@@ -42,10 +42,6 @@ def _list_queue(request: Request) -> Response:
     return json_response(list_queue(request.store, request.path["name"], size=request.number("size", 50)))
 
 
-def _list_dead_letters(request: Request) -> Response:
-    return json_response(list_dead_letters(request.store, size=request.number("size", 50)))
-
-
 _SIZE: Final = Parameter("size", integer(1, MAX_LIST_SIZE), "the maximum number; default: 50")
 _FIELDS: Final = {"type": "object", "additionalProperties": TEXT}
 _EVENT: Final = {
@@ -76,14 +72,6 @@ ROUTES: Final = (
         query=(_SIZE,),
         responses=ok(array(object_schema({**_EVENT, "is_read": BOOLEAN}))),
         problems=(400, 404),
-    ),
-    get(
-        "/dead-letters",
-        _list_dead_letters,
-        "List events that could not be understood, newest first.",
-        query=(_SIZE,),
-        responses=ok(array(object_schema({"id": TEXT, "at": TEXT, "reason": TEXT, "fields": _FIELDS}))),
-        problems=(400,),
     ),
     post(
         "/events",
