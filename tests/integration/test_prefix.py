@@ -14,7 +14,8 @@ import redis
 from lfr.config.settings import Settings
 from lfr.lifecycle import housekeeper
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
-from lfr.operations.events import list_buffered_events, list_dead_letters, list_events, send_event
+from lfr.operations.dead_letters import list_dead_letters
+from lfr.operations.events import list_buffered_events, list_events, send_event
 from lfr.operations.find_workflow import find_workflow_id
 from lfr.operations.inspect.workflow import inspect_workflow
 from lfr.operations.intervene import restart_workflow
