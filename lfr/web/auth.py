@@ -65,7 +65,8 @@ def authorize(
 
     A page of another site can make a browser send requests to this server. The check of `Host` prevents
     DNS rebinding. That of `Sec-Fetch-Site`, which no page can forge, refuses all other requests of other
-    sites, but for a link that somebody follows; that of `Origin` changes from browsers without it.
+    sites, but for a link that somebody follows to what is for everybody; that of `Origin` changes from
+    browsers without it.
     """
     host = headers.get("host", "")
     if not _is_accepted_host(host, policy.hosts):
@@ -74,7 +75,8 @@ def authorize(
             f"{host[:80]!r} is no name of this server; the setting api.hosts lists its names",
         )
     site = headers.get("sec-fetch-site")
-    if site not in (None, "same-origin", "none") and not _is_followed_link(method, headers):
+    is_from_here = site in (None, "same-origin", "none")
+    if not is_from_here and not (access is Access.NONE and _is_followed_link(method, headers)):
         raise HttpError(HTTPStatus.FORBIDDEN, "a page of another site may send no requests to this server")
     if site is None and method in _UNSAFE_METHODS and not _has_same_origin(headers, host):
         raise HttpError(HTTPStatus.FORBIDDEN, "a page of another origin may change nothing here")
@@ -141,7 +143,7 @@ def _equals(token: str, secret: str) -> bool:
 def _may_be_forwarded(headers: Mapping[str, str], protocol: str) -> bool:
     """Return whether a request on loopback looks as if a proxy had brought it: by a header that proxies add;
     by a name or an address that is not of this machine alone, which a proxy has passed on; or by HTTP/1.0,
-    which nginx speaks with servers unless it is told otherwise."""
+    which nginx before 1.29.7 speaks with servers unless it is told otherwise."""
     urls = [headers[name] for name in ("origin", "referer") if name in headers]
     return (
         protocol == "HTTP/1.0"
@@ -159,7 +161,8 @@ def _is_of_loopback(url: str) -> bool:
 
 
 def _is_followed_link(method: str, headers: Mapping[str, str]) -> bool:
-    """Return whether somebody has followed a link to this server: the page with the link sees no answer."""
+    """Return whether somebody has followed a link to this server. The page with the link sees no answer, but
+    whether it is a file for the disk: the window that it has opened stays empty then."""
     return (
         method in ("GET", "HEAD")
         and headers.get("sec-fetch-mode") == "navigate"

@@ -71,7 +71,9 @@ def test_a_page_of_another_site_gets_nothing(call: Caller) -> None:
             frame = call("GET", path, sec_fetch_site=site, sec_fetch_mode="navigate", sec_fetch_dest="iframe")
             assert frame.status == 403
     link = {"sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
-    assert call("GET", "/workflows", sec_fetch_site="cross-site", **link).status == 200
+    assert call("GET", "/openapi.json", sec_fetch_site="cross-site", **link).status == 200
+    for path in ("/workflows", "/workflows/none/archive", "/live"):  # an archive is a file for the disk
+        assert call("GET", path, sec_fetch_site="cross-site", **link).status == 403
     assert call("POST", "/events", {"kind": "x"}, sec_fetch_site="cross-site", **link).status == 403
 
 
