@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
 from playwright.sync_api import Page, expect
 
+from lfr.actor import make_actor
+from lfr.notices.notice import make_notice
+from lfr.notices.rules import Rule, Trigger
 from lfr.operations.archive.archive import restore_workflow
+from lfr.operations.pause import pause, pause_workflow
+from lfr.operations.schedules import add_schedule, pause_schedule
+from lfr.operations.stored_flows import FlowSource, apply_flows
+from lfr.runtime.heartbeat import this_process
+from lfr.store.notices import (
+    QueuedNotice,
+    RecipientState,
+    failed_commands,
+    give_up_commands,
+    publish_rules,
+    queue_commands,
+)
+from lfr.store.processes import heartbeat_commands
 from tests.console.browser_checks import Guard
 from tests.console.installation import Installation
 from tests.console.pages import flow_field, input_field
@@ -210,3 +229,63 @@ def test_what_turns_the_direction_of_writing_ends_with_its_words(
     expect(sentence).to_contain_text("waits for an event")
     assert "\u2068" in sentence.inner_text()
     assert "\u202e" not in sentence.inner_text().split("\u2069", 1)[1]
+
+
+DOC = HARM.replace("'", "").replace(chr(0), "")
+
+
+@pytest.fixture(scope="module")
+def hostile_surroundings(installation: Installation, hostile: dict[str, str]) -> Iterator[None]:
+    """Words that mean harm in all that surrounds workflows: who does tasks, on which hosts, who is told of
+    failures and answers, schedules, pauses, latches, versions of flows, tokens."""
+    store = installation.store
+    now_ms = round(1000 * time.time())
+    apply_flows(store, [FlowSource(f"@flow stored '''{DOC}'''\na", HARM, None)])
+    add_schedule(store, "harm", {"cron": "0 3 * * *"}, "stored")
+    acting = store.acting(make_actor(HARM[:100], HARM[:500]))
+    pause_schedule(acting, "harm", HARM[:500])
+    pause_workflow(acting, hostile["waits"])
+    pause(acting, "flow", "other")
+    rule = Rule("rule", frozenset({Trigger.FAILED}), ("webhook:chat",))
+    notice = make_notice(rule, Trigger.FAILED, HARM, at_ms=now_ms, topic=HARM, text=HARM, facts={HARM: HARM})
+    queued = QueuedNotice(notice, "webhook:chat", now_ms)
+    with store.connect() as connection:
+        publish_rules(connection, [rule])
+        connection.transact(queue_commands(queued, now_ms))
+        connection.transact(failed_commands(queued, RecipientState(), HARM, (10**7, 10**7), now_ms))
+        connection.transact(give_up_commands(queued, HARM, now_ms))
+        stranger = replace(
+            this_process("tasks", {HARM: [HARM, "a"]}),
+            **{"role": HARM, "name": HARM, "host": HARM, "version": HARM, "since": HARM, "id": HARM},
+        )
+        heartbeat = heartbeat_commands(stranger, 10**6)
+        connection.transact(
+            [("SET", heartbeat[0][1], heartbeat[0][2]), *heartbeat[1:]]  # it is alive to the end
+        )
+        connection.call("XGROUP", "CREATE", store.stream, HARM, "0")
+    yield
+
+
+PAGES = (
+    *("/notices", "/failures", "/failures?since=all", "/schedules", "/schedules?name=harm", "/waiting"),
+    *("/waiting?kind=latches", "/workers", "/events", "/system", "/flows/failing", "/flows/stored"),
+    *("/start?flow=stored", "/start?flow=stored@1", "/docs", "/", "/?text=x", "/?sort=size"),
+    *(
+        "/compare?first=hostile-named&second=hostile-plain",
+        "/compare?first=hostile-failed&second=hostile-items",
+    ),
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page(
+    installation: Installation, hostile_surroundings: None, page: Page, path: str, guard: Guard
+) -> None:
+    guard.expects("404", "400")
+    page.goto(installation.url + path)
+    expect(page.get_by_role("heading", level=1).first).to_be_visible()
+    expect(page.locator(".loading")).to_have_count(0)
+    for summary in page.locator("main summary").all()[:20]:
+        if summary.is_visible():
+            summary.click()
+    unharmed(page)
