@@ -24,6 +24,7 @@ from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.flow_versions import load_version
 from lfr.store.workflows.history import History, read_history
 from lfr.store.workflows.record import Record
+from lfr.store.workflows.sizes import measure_largest_flow
 from lfr.values.times import parse_timestamp
 
 MAX_RUNS: Final = 100
@@ -63,10 +64,10 @@ def describe_runs(
     flows = FlowCache()
     with store.connect() as connection:
         selection = select_workflows(connection, WorkflowFilter(flow=flow_name), position, count=count)
-        steps_by_run = [_load_steps(connection, flows, record) for record in selection.records]
+        order: dict[StepKey, None] = {}
+        steps_by_run = [_load_steps(connection, flows, record, order) for record in selection.records]
         pauses = read_pauses(connection)
         stored = load_version(connection, flow_name, None)
-    order = list(dict.fromkeys(key for steps in steps_by_run for key in steps))[:MAX_STEPS]
     summaries = [summarize(record, pauses) for record in selection.records]
     return {
         "name": flow_name,
@@ -79,6 +80,15 @@ def describe_runs(
         "steps": [{"title": key.title, "seconds": _median_done(key, steps_by_run)} for key in order],
         "statistics": describe_durations(summaries),
     }
+
+
+def measure_runs(store: Store, flow_name: str, *, count: int = 30, after: str | None = None) -> int | None:
+    """Return about how many bytes `describe_runs` has in memory at once: what the description of the run with
+    the largest flow takes. None if Redis does not permit to ask. Raises BadInput for a bad cursor."""
+    position = None if after is None else parse_cursor(after)
+    with store.connect() as connection:
+        selection = select_workflows(connection, WorkflowFilter(flow=flow_name), position, count=count)
+        return measure_largest_flow(connection, (record.reference for record in selection.records))
 
 
 def describe_durations(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -125,7 +135,11 @@ def key_steps(flow: Flow) -> Iterator[tuple[StepKey, Step]]:
             numbers[title] += 1
 
 
-def _load_steps(connection: Connection, flows: FlowCache, record: Record) -> dict[StepKey, dict[str, Any]]:
+def _load_steps(
+    connection: Connection, flows: FlowCache, record: Record, order: dict[StepKey, None]
+) -> dict[StepKey, dict[str, Any]]:
+    """Return what has become of the steps of a run that are in `order`; add its others, while it has fewer
+    than MAX_STEPS."""
     flow = flows.fetch(connection, [record.reference]).get(record.reference)
     if flow is None:
         return {}
@@ -134,7 +148,12 @@ def _load_steps(connection: Connection, flows: FlowCache, record: Record) -> dic
         return {}
     state = HistoryState.of(History(entries))
     described = {step["index"]: step for step in describe_steps(flow, state, record)}
-    return {key: _describe_cell(described[step.index]) for key, step in key_steps(flow)}
+    cells: dict[StepKey, dict[str, Any]] = {}
+    for key, step in key_steps(flow):
+        if key in order or len(order) < MAX_STEPS:
+            order[key] = None
+            cells[key] = _describe_cell(described[step.index])
+    return cells
 
 
 def _describe_cell(step: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from lfr.errors import Conflict
 from lfr.operations.archive.archive import archive_bytes
+from lfr.operations.flow_runs import measure_runs
 from lfr.operations.inspect.values import description_bytes
 from lfr.web.http import Request, Response
 from lfr.web.memory import ResponseMemory
@@ -37,6 +38,12 @@ def comparing(handler: Handler) -> Handler:
     return partial(_reserve, handler, _compared_bytes)
 
 
+def describing_runs(handler: Handler) -> Handler:
+    """Return a handler that reserves memory for the description of one run of the flow in its path: they are
+    made one after the other."""
+    return partial(_reserve, handler, _runs_bytes)
+
+
 def archiving(handler: Handler) -> Handler:
     """Return a handler that reserves memory for the archive of its workflow. It raises Conflict for one that
     is too large."""
@@ -51,6 +58,11 @@ def alone(handler: Handler) -> Handler:
 def _compared_bytes(request: Request) -> int | None:
     sizes = [description_bytes(request.store, request.path[name], values=True) for name in ("id", "other")]
     return None if None in sizes else sum(filter(None, sizes))
+
+
+def _runs_bytes(request: Request) -> int | None:
+    count, after = request.number("size", 30), request.query.get("next")
+    return measure_runs(request.store, request.path["name"], count=count, after=after)
 
 
 def _archive_bytes(request: Request) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lfr.errors import BadInput, NotFound
@@ -70,6 +72,28 @@ def test_a_long_history_leaves_its_steps_out(store: Store, monkeypatch: pytest.M
     assert newest["steps"][0]["state"] == "FAILED"
 
 
+def test_no_more_steps_are_kept_than_are_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred runs of a flow of 111,111 steps took gigabytes, for a table with 300 columns."""
+    monkeypatch.setattr(flow_runs, "MAX_STEPS", 3)
+    start_workflow(store, "@flow order\nx -> check -> y -> book -> z", workflow_id="a")
+    start_workflow(store, "@flow order\ncheck -> book", workflow_id="b")
+    kept = []
+    original = flow_runs._load_steps
+
+    def counted(*arguments: Any) -> Any:
+        kept.append(original(*arguments))
+        return kept[-1]
+
+    monkeypatch.setattr(flow_runs, "_load_steps", counted)
+    described = describe_runs(store, "order")
+    assert [each["title"] for each in described["steps"]] == ["check", "book", "x"]
+    assert [[cell and cell["index"] for cell in each["steps"]] for each in described["runs"]] == [
+        [1, 2, None],
+        [2, 4, 1],
+    ]
+    assert all(len(cells) <= 3 for cells in kept)
+
+
 def test_two_runs_of_one_flow(store: Store) -> None:
     comparison = compare_runs(store, run(store, "a"), run(store, "b", failing=2, amount=2))
     assert comparison["changes"] == []
@@ -104,7 +128,7 @@ def test_large_values_are_cut(store: Store) -> None:
     ids = [start_workflow(store, "A", {"text": letter * 10_000}).id for letter in "xy"]
     (difference,) = compare_runs(store, *ids)["input"]
     assert difference["first"].startswith('"xxx')
-    assert len(difference["first"]) == 301
+    assert len(difference["first"]) == 300
 
 
 def test_a_run_that_is_not_there(store: Store) -> None:

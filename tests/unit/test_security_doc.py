@@ -12,11 +12,12 @@ from lfr.flow import MAX_ATTEMPT
 from lfr.labels import MAX_LABELS, MAX_VALUE
 from lfr.language.graph_rules import MAX_TURNS
 from lfr.lifecycle import items
-from lfr.operations import follow, workflow_filter
+from lfr.operations import flow_runs, follow, workflow_filter
 from lfr.operations.archive import parse
 from lfr.operations.inspect.values import MAX_INPUT_BYTES, MAX_OUTPUT_BYTES
 from lfr.operations.select_workflows import MAX_COST, RECORD_COST
 from lfr.roles import lifecycle
+from lfr.store.api_tokens import MAX_TOKENS
 from lfr.store.stream.read_size import MAX_READ_BYTES
 from lfr.store.waits.match import MAX_FIELD_SETS
 from lfr.store.workflows import history
@@ -88,6 +89,12 @@ def test_each_bound_has_its_setting_and_its_test(row: list[str]) -> None:
             "bytes of values, and 5 times those of a flow, in memory for responses that are being made",
             f"{memory.MAX_BYTES // 2**20} MiB, or one response",
         ),
+        (
+            "runs of a flow, and steps of each, that are set beside each other; entries of the history of"
+            " one",
+            f"{flow_runs.MAX_RUNS}, {flow_runs.MAX_STEPS}; {flow_runs.MAX_ENTRIES:,}",
+        ),
+        ("named tokens", f"{MAX_TOKENS:,}"),
         ("bytes of a workflow that the API archives", f"{MAX_ARCHIVE_BYTES // 2**20} MiB"),
         (
             "bytes of responses that clients have not read",

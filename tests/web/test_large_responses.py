@@ -90,7 +90,11 @@ def test_no_more_large_responses_are_made_than_there_is_memory_for(
 
 
 @pytest.mark.parametrize(
-    "path", ["?values=false", "/state", "/why", "/graph", "/logs", "/history", "/steps/1"]
+    "path",
+    [
+        *("?values=false", "/state", "/why", "/graph", "/logs", "/history", "/steps/1"),
+        *("/size", "/source", "/runs"),
+    ],
 )
 def test_a_large_flow_counts_as_a_large_response(
     store: Store, monkeypatch: pytest.MonkeyPatch, path: str
@@ -108,15 +112,18 @@ def test_a_large_flow_counts_as_a_large_response(
 
     monkeypatch.setattr(app, "Request", partial(Request, memory=Held()))
     call = Caller(make_app(store, AccessPolicy(is_open=True), max_body=100_000))
-    small, large = start(call), start(call, "@task a { b; b; b; b; b; b; b; b; b; b }\n" + "a; " * 20)
+    wide = "@flow wide\n@task a { b; b; b; b; b; b; b; b; b; b }\n" + "a; " * 20
+    small, large = (f"/workflows/{id}{path}" for id in (start(call), start(call, wide)))
+    if path == "/runs":
+        small, large = "/flows/x/runs", "/flows/wide/runs"
     [memory_of_app] = held
     share = memory_of_app.acquire(None)
     assert share is not None
-    refused = call("GET", f"/workflows/{large}{path}")
+    refused = call("GET", large)
     assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
-    assert call("GET", f"/workflows/{small}{path}").status == 200
+    assert call("GET", small).status == 200
     memory_of_app.release(share)
-    assert call("GET", f"/workflows/{large}{path}").status == 200
+    assert call("GET", large).status == 200
 
 
 def test_large_bodies_share_the_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +139,8 @@ def test_large_bodies_share_the_memory(store: Store, monkeypatch: pytest.MonkeyP
         assert go_on.wait(STALL_SECONDS)
         return original(*arguments, **more)
 
-    original = route_start.start_workflow
-    monkeypatch.setattr(route_start, "start_workflow", slow)
+    original = route_start.start_workflows
+    monkeypatch.setattr(route_start, "start_workflows", slow)
     body = {"workflow": "A", "input": "x" * 50_000}
     first: list[int] = []
     thread = threading.Thread(

@@ -20,6 +20,7 @@ from tests.web.conftest import Caller
 READ_TOKEN = "r" * 40
 
 HEAVY = [
+    ("GET", "/flows/x/runs", None),
     ("GET", "/workflows?text=x", None),
     ("GET", '/workflows?where=reason~"x"', None),
     ("GET", "/failures?since=all", None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import redis
@@ -52,6 +52,14 @@ def measure_description(connection: Connection, id: str, *, values: bool) -> int
         return own
     flow = _measure(connection, [("MEMORY", "USAGE", keys.flow(record.reference.partition("/")[0]))])
     return None if flow is None else own + _DESCRIBED_FACTOR * flow
+
+
+def measure_largest_flow(connection: Connection, references: Iterable[str]) -> int | None:
+    """Return about how many bytes the description of a workflow with the largest of these flows takes,
+    without values; 0: there are none. None if the server does not permit the command. (MEMORY USAGE)"""
+    digests = {reference.partition("/")[0] for reference in references}
+    sizes = [_measure(connection, [("MEMORY", "USAGE", keys.flow(digest))]) for digest in digests]
+    return None if None in sizes else _DESCRIBED_FACTOR * max(filter(None, sizes), default=0)
 
 
 def _measure(connection: Connection, commands: Sequence[Command]) -> int | None:

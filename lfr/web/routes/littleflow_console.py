@@ -153,7 +153,7 @@ _ROUTES: Final = (
     ),
     get(
         "/workflows/{id}",
-        _get,
+        describing(_get, values=False),
         "Get the flow of a workflow, as a matrix and a list.",
         responses=ok(object_schema({"F": array(_VECTOR), "T": array(array(ANY))})),
     ),
@@ -171,7 +171,7 @@ _ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/graph",
-        _get_graph,
+        describing(_get_graph, values=False),
         "Get the flow as a mermaid state diagram.",
         query=(Parameter("orientation", enum("horizontal", "vertical"), "default: horizontal"),),
         responses={200: {"text/plain": TEXT}},

@@ -6,8 +6,9 @@ from typing import Final
 
 from lfr.operations.compare_runs import compare_runs
 from lfr.operations.flow_runs import MAX_RUNS, describe_runs
+from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
-from lfr.web.large_responses import comparing
+from lfr.web.large_responses import comparing, describing_runs
 from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import (
     INTEGER,
@@ -95,7 +96,7 @@ _IS_EQUAL: Final = {"type": ["boolean", "null"]}
 ROUTES: Final = (
     get(
         "/flows/{name}/runs",
-        _list_runs,
+        taking_turns(describing_runs(_list_runs)),
         "Describe the latest runs of a flow beside each other: how each ended, the state of each step, how "
         "long they took. The flow need not be stored.",
         query=(
@@ -114,7 +115,7 @@ ROUTES: Final = (
                 }
             )
         ),
-        problems=(400,),
+        problems=(400, 503),
     ),
     get(
         "/workflows/{id}/compare/{other}",

@@ -29,7 +29,7 @@ ROUTES: Final = (
         taking_turns(alone(_get)),
         "Get the spans of a workflow, as an export request of OTLP/HTTP.",
         responses=ok(object_schema({"resourceSpans": array(OBJECT)})),
-        problems=(400, 404),
+        problems=(400, 404, 503),
     ),
     post(
         "/traces/test",

@@ -124,7 +124,7 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/size",
-        _get_size,
+        describing(_get_size, values=False),
         "Get how many bytes of Redis a workflow takes, with its items; null: the server does not say it.",
         responses=ok(object_schema({"bytes": NULLABLE_INTEGER})),
         problems=_ERRORS,
@@ -159,7 +159,7 @@ ROUTES: Final = (
     ),
     get(
         "/workflows/{id}/source",
-        _get_source,
+        describing(_get_source, values=False),
         "Get the flow text.",
         responses={200: {"text/plain": TEXT}},
         problems=_ERRORS,
