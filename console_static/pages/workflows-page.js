@@ -8,6 +8,7 @@ import { formatBytes } from "../components/json-view.js";
 import { Ago, Duration, StateLabel, StepProgress } from "../components/indicators.js";
 import { CopyButton } from "../components/transfer.js";
 import { hasEnded, WORKFLOW_STATES } from "../format/state-labels.js";
+import { formatClock, formatElapsed, formatExact } from "../format/times.js";
 import { useRowKeys } from "../hooks/keys.js";
 import { navigate, useRoute } from "../hooks/navigation.js";
 import { useAccess } from "../state/access.js";
@@ -273,7 +274,7 @@ function WorkflowTable({ rows, selected, setSelected, linkTo, isBySize }) {
               ${row.bytes === undefined ? "" : formatBytes(row.bytes)}
             </td>`
           }
-          <td data-label="Now" class="now">${renderNow(row)}</td>
+          <td data-label="Now" class="now">${renderNow(row, now)}</td>
         </tr>`,
       )}
     </tbody>
@@ -289,12 +290,18 @@ const shortenRowId = (row) => {
   return UUID.test(rest) ? rest.slice(0, 8) : rest;
 };
 
-/** The reason of a failed workflow, or the number of running steps. */
-function renderNow(row) {
+/** The reason of a failed workflow; of one that runs its current step: what it does, or waits for. */
+function renderNow(row, now) {
   if (row.reason) return html`<span class="tone-failed reason" title=${row.reason}>${row.reason}</span>`;
   if (hasEnded(row.state)) return null;
   if (row.paused) return html`<span class="tone-terminating">paused</span>`;
-  return `${row.counts.running} running`;
+  if (!row.now) return `${row.counts.running} running`;
+  const { step, text, since, until } = row.now;
+  const times = `for ${formatElapsed(since, null, now)}${until ? `, until ${formatClock(until, now)}` : ""}`;
+  const others = row.counts.running - 1;
+  return html`<span title=${`since ${formatExact(since)}`}>
+    <strong>${step}</strong> ${text}, ${times}${others > 0 && `; ${others} more`}
+  </span>`;
 }
 
 const Pager = ({ next, first, onNext, onBack, newest }) =>

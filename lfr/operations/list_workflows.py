@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Final
 
 from lfr.errors import BadInput, Refused
 from lfr.labels import parse_labels
+from lfr.operations.current_steps import describe_current_steps
 from lfr.operations.inspect.summary import summarize
 from lfr.operations.select_workflows import Position, select_workflows
 from lfr.operations.workflow_filter import WorkflowFilter, parse_filter, parse_states
 from lfr.store import keys
 from lfr.store.queues.pauses import read_pauses
-from lfr.store.redis.connection import Store, read_time_ms
+from lfr.store.redis.connection import Connection, Store, read_time_ms
 from lfr.store.stream.entries import read_last_id
 from lfr.store.workflows.flow_cache import FlowCache
 from lfr.store.workflows.queries import count_all, count_states, load_records
@@ -86,7 +87,8 @@ def list_page(
 ) -> Page:
     """Return the page of up to `size` workflows behind the cursor `after` (None: the first page).
 
-    Each is described as by `summarize`. Workflows that start meanwhile shift no page. Raises BadInput for a
+    Each is described as by `summarize`, with now: what `describe_current_steps` says (None: nothing).
+    Workflows that start meanwhile shift no page. Raises BadInput for a
     size below 1 or above 1000, and for a bad cursor.
     """
     if not 1 <= size <= MAX_PAGE_SIZE:
@@ -96,9 +98,9 @@ def list_page(
         selection = select_workflows(
             connection, filter or WorkflowFilter(), position, count=size, with_lost=True
         )
-        pauses = read_pauses(connection)
+        rows = _describe(connection, store, FlowCache(), selection.records)
     return Page(
-        [summarize(record, pauses) for record in selection.records],
+        rows,
         format_cursor(selection.next),
         selection.examined,
         selection.candidates,
@@ -121,7 +123,7 @@ def format_cursor(position: Position | None) -> str | None:
 def list_workflows(
     store: Store, filter: WorkflowFilter | None = None, *, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """List up to `limit` workflows that match, newest first, as `summarize` describes them."""
+    """List up to `limit` workflows that match, newest first, each as in `list_page`."""
     workflows: list[dict[str, Any]] = []
     page = Page([], "")
     while len(workflows) < limit and page.next is not None:
@@ -134,8 +136,8 @@ def list_workflows(
 def list_largest(
     store: Store, filter: WorkflowFilter | None = None, *, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """List up to `limit` of the newest MAX_MEASURED workflows that match, the largest first, as `summarize`
-    describes them, each with bytes, as `measure_workflows` returns them. Raises Refused if the server does
+    """List up to `limit` of the newest MAX_MEASURED workflows that match, the largest first, each as in
+    `list_page` with bytes, as `measure_workflows` returns them. Raises Refused if the server does
     not say them."""
     flows = FlowCache()
     measured: list[tuple[int, Record]] = []
@@ -152,9 +154,18 @@ def list_largest(
             next = selection.next
             if next is None:
                 break
-        pauses = read_pauses(connection)
-    measured.sort(key=itemgetter(0), reverse=True)
-    return [{**summarize(record, pauses), "bytes": size} for size, record in measured[:limit]]
+        measured.sort(key=itemgetter(0), reverse=True)
+        largest = measured[:limit]
+        rows = _describe(connection, store, flows, [record for _, record in largest])
+    return [{**row, "bytes": size} for row, (size, _) in zip(rows, largest, strict=True)]
+
+
+def _describe(
+    connection: Connection, store: Store, flows: FlowCache, records: Sequence[Record]
+) -> list[dict[str, Any]]:
+    pauses = read_pauses(connection)
+    current = describe_current_steps(connection, store.stream, flows, records)
+    return [{**summarize(record, pauses), "now": current.get(record.id)} for record in records]
 
 
 def count_workflows(store: Store) -> dict[str, int]:
@@ -170,19 +181,21 @@ def follow_workflow_list(
     update, or None if nothing has changed. It never ends.
 
     The keys of an update: counts, of all workflows by state; changed, the workflows that are new or have
-    changed, newest first, as `summarize` describes them; gone, the ids of followed workflows that are deleted
+    changed, newest first, as in `list_page`; gone, the ids of followed workflows that are deleted
     or no longer match, but not of those that only newer ones displace. Reads no workflow while nothing
     happens on the streams.
     """
     filter = filter or WorkflowFilter()
     followed: dict[str, Any] = {}
     counts: dict[str, int] = {}
-    version: tuple[str, str, int] | None = None
+    version: tuple[object, ...] | None = None
+    flows = FlowCache()
     while True:
         with store.connect() as connection:
             # A transition follows from an event or sends one; a deletion or restore changes the count.
             bus_id, ends_id = (read_last_id(connection, stream) for stream in (store.stream, keys.ENDS))
-            new_version = bus_id, ends_id, count_all(connection)
+            claims = connection.call("GET", keys.CLAIMS_VERSION)  # who does a task may be new
+            new_version = bus_id, ends_id, count_all(connection), claims
         update = None
         if new_version != version:
             version = new_version
@@ -190,8 +203,8 @@ def follow_workflow_list(
                 selection = select_workflows(
                     connection, filter, count=_FOLLOWED, max_cost=_MAX_COST_TO_FOLLOW, with_lost=True
                 )
-                pauses = read_pauses(connection)
-            newest = {record.id: summarize(record, pauses) for record in selection.records}
+                rows = _describe(connection, store, flows, selection.records)
+            newest = {row["id"]: row for row in rows}
             changed = [workflow for id, workflow in newest.items() if followed.get(id) != workflow]
             removed = _select_removed(store, [id for id in followed if id not in newest], filter)
             new_counts = count_workflows(store)

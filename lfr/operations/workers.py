@@ -45,10 +45,15 @@ def find_missing_workers(connection: Connection, bus: str, tasks: Iterable[str])
     `tasks` are the names of tasks that run, or wait to run. The number of round trips does not depend on
     theirs. Built-in tasks count, too.
     """
+    names = set(tasks)
+    return select_missing(connection, read_workforce(connection, bus), names) if names else {}
+
+
+def select_missing(
+    connection: Connection, workforce: Workforce, tasks: Iterable[str]
+) -> dict[str, MissingWorker]:
+    """Do as `find_missing_workers`, with the workforce that has been read."""
     names = sorted(set(tasks))
-    if not names:
-        return {}
-    workforce = read_workforce(connection, bus)
     missing = {name: worker for name in names if (worker := explain_absence(workforce, name)) is not None}
     groups = {name: workforce.claims.group_of(name) for name in missing}
     lengths, counts = count_waiting(

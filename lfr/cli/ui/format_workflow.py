@@ -207,7 +207,7 @@ def format_history(terminal: Terminal, workflow: Mapping[str, Any]) -> list[str]
 
 def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the lines of `lfr list`, in the order of `workflows`; below a workflow with a reason also that.
-    If they have `bytes`, a column shows them.
+    If they have `bytes`, a column shows them. Below a workflow that runs stands what it does now.
 
     Ids are never cut, for copying. A narrow terminal shows them without `workflow:`, and leaves out columns;
     a file or a pipe gets all of them.
@@ -236,6 +236,15 @@ def format_list(terminal: Terminal, workflows: Sequence[Mapping[str, Any]]) -> I
         yield line
         if workflow["reason"]:
             yield terminal.paint(truncate(f"    {printable(workflow['reason'])}", width), "red")
+        elif workflow["now"]:
+            yield terminal.paint(truncate(f"    {printable(_format_now(workflow['now']))}", width), "dim")
+
+
+def _format_now(now: Mapping[str, Any]) -> str:
+    """Format the current step of a workflow: `1 fetch: runs on web1, for 3 min`."""
+    since = f", for {format_span(seconds_between(now['since'], None) or 0)}"
+    until = f", until {format_start(now['until'])}" if now["until"] else ""
+    return f"{now['index']} {now['step']}: {now['text']}{since}{until}"
 
 
 def _state_cell(workflow: Mapping[str, Any]) -> Cell:

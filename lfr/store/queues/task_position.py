@@ -23,6 +23,10 @@ MAX_AHEAD: Final = 1000
 """How many entries are looked at: before the task in its queue, and of the results."""
 
 
+MAX_SAME: Final = 10
+"""How many tasks that came at one time `read_consumers` looks at."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskPosition:
     """The start-task of an attempt that has not ended.
@@ -65,6 +69,31 @@ def find_task_position(
         return TaskPosition("")
     own = next((each for each in groups if each.name == group), None)
     return TaskPosition(group, _count_ahead(connection, stream, own, entry_id))
+
+
+def read_consumers(connection: Connection, starts: Sequence[tuple[str, int]]) -> list[list[str]]:
+    """Return for each start of a task, a group and milliseconds since the epoch, the consumers of the group
+    that work on what came into its queue in the second from then on, each as often as it has such a task;
+    none if these are more than MAX_SAME, or without a group. (XPENDING)"""
+    pipeline = Pipeline(connection)
+    replies = [
+        pipeline.add(
+            "XPENDING",
+            keys.queue(group),
+            group,
+            str(StreamId(since_ms, 0)),
+            f"({StreamId(since_ms + 1000, 0)}",
+            MAX_SAME,
+        )
+        for group, since_ms in starts
+        if group
+    ]
+    pipeline.send()
+    rows = iter([reply.value_or_none or [] for reply in replies])
+    return [
+        [consumer.decode(errors="backslashreplace") for _, consumer, *_ in (next(rows) if group else [])]
+        for group, _ in starts
+    ]
 
 
 def _find_entry(connection: Connection, stream: str, attempt: events.AttemptId, since_ms: int) -> str | None:

@@ -199,6 +199,15 @@ def read_removed_history(connection: Connection, workflow: str) -> Json:
     return None if text is None else decode_json(text)
 
 
+def read_latest_entries(
+    connection: Connection, workflows: Sequence[str], *, count: int
+) -> list[list[HistoryEntry]]:
+    """Return up to `count` of the latest entries of the history of each of these workflows, oldest first,
+    without those that an earlier version wrote. (LRANGE)"""
+    commands: list[Command] = [("LRANGE", keys.facts(workflow), -count, -1) for workflow in workflows]
+    return [list(map(parse_entry, _parse_elements(reply, 0))) for reply in connection.execute(commands)]
+
+
 def read_failed_step(connection: Connection, workflow: str) -> int | None:
     """Return the index of the step with which a failed workflow has failed; None if it was no step, as in one
     that took too long. Looks at the latest entries only. (LRANGE)"""

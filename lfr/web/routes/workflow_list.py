@@ -21,9 +21,11 @@ from lfr.web.route import Parameter, get
 from lfr.web.routes.schemas import (
     COUNTS_BY_STATE,
     INTEGER,
+    NULLABLE_TEXT,
     STATE,
     SUMMARY,
     TEXT,
+    TIME,
     array,
     enum,
     integer,
@@ -38,7 +40,21 @@ FILTERS: Final = (
     Parameter("where", TEXT, 'only workflows that match, as `label.tenant=7 since=1d reason~"timeout"`'),
 )
 
-_ROW: Final = object_schema(SUMMARY["properties"], {"bytes": INTEGER})
+_NOW: Final = {
+    **object_schema(
+        {
+            "index": INTEGER,
+            "step": TEXT,
+            "task": TEXT,
+            "since": TIME,
+            "until": TIME,
+            "text": TEXT,
+            "host": NULLABLE_TEXT,
+        }
+    ),
+    "type": ["object", "null"],
+}
+_ROW: Final = object_schema({**SUMMARY["properties"], "now": _NOW}, {"bytes": INTEGER})
 _SORT: Final = "size: the largest of the newest 1000 that match, with their bytes; default: start"
 
 
