@@ -8,7 +8,7 @@ its name begins with `x-`, for readers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lfr.flow_inputs import INPUTS_KEY, declared_inputs, find_input_faults
@@ -36,8 +36,10 @@ def flow_parameter_problems(tree: FlowText, text: str) -> Iterator[Problem]:
             literal = declaration.parameters
             faults = [*find_input_faults(literal.value), *find_label_faults(literal.value)]
             faults = faults or [*_unknown_keys(literal.value)]
-            for path, message in faults or find_schedule_faults(declaration.name, literal.value):
-                yield Problem(_locate(literal, path, text), message)
+            faults = faults or [*find_schedule_faults(declaration.name, literal.value)]
+            offsets = _locate(literal, [path for path, _ in faults], text) if faults else []
+            for (_, message), offset in zip(faults, offsets, strict=True):
+                yield Problem(offset, message)
             return
 
 
@@ -62,11 +64,11 @@ def input_names(text: str) -> list[str]:
     return []
 
 
-def _locate(literal: Literal, path: tuple[str, ...], text: str) -> int:
-    """Return the offset of a key; that of the parameters if their end cannot be seen without parsing them."""
-    from lfr.values.yaml import locate_key  # here: only mistakes need it
+def _locate(literal: Literal, paths: Sequence[tuple[str, ...]], text: str) -> list[int]:
+    """Return the offsets of keys; that of the parameters if their end cannot be seen without parsing them."""
+    from lfr.values.yaml import KeyLocations  # here: only mistakes need it
 
     start = literal.offset + len(_OPENING)
-    body = text[start : text.find(_CLOSING, start)]
-    offset = locate_key(body, path)
-    return literal.offset if offset is None else start + offset
+    locations = KeyLocations(text[start : text.find(_CLOSING, start)])
+    offsets = [locations.find(path) for path in paths]
+    return [literal.offset if offset is None else start + offset for offset in offsets]

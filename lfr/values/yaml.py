@@ -55,21 +55,34 @@ def parse_yaml_document(body: str, start: int) -> Json:
         raise BadLiteral("YAML: a number in it is too big") from None
 
 
-def locate_key(body: str, path: Sequence[str]) -> int | None:
-    """Return the offset of the key in a YAML text to which a path of keys leads, or of the last one on it
-    that the text has; None for a text without any, and one that cannot be read."""
-    try:
-        node = yaml.SafeLoader(body).get_single_node()
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
-        return None
-    offset: int | None = None
-    for key in path:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-        match = next((pair for pair in pairs if pair[0].value == key), None)
-        if match is None:
-            break
-        offset, node = match[0].start_mark.index, match[1]
-    return offset
+class KeyLocations:
+    """Where the keys of a YAML text stand. It reads the text once: it may have many mistakes."""
+
+    def __init__(self, body: str) -> None:
+        try:
+            self._root = yaml.SafeLoader(body).get_single_node()
+        except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+            self._root = None
+        self._pairs: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = {}  # by the id of a node
+
+    def find(self, path: Sequence[str]) -> int | None:
+        """Return the offset of the key to which a path of keys leads, or of the last one on it that the text
+        has; None for a text without any, and one that cannot be read."""
+        offset, node = None, self._root
+        for key in path:
+            pair = self._pairs_of(node).get(key)
+            if pair is None:
+                break
+            offset, node = pair[0].start_mark.index, pair[1]
+        return offset
+
+    def _pairs_of(self, node: yaml.Node | None) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Return the pairs of a mapping by their keys: of equal ones the first, as far as they are texts."""
+        if id(node) not in self._pairs:
+            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+            named = [pair for pair in reversed(pairs) if isinstance(pair[0].value, str)]
+            self._pairs[id(node)] = {pair[0].value: pair for pair in named}
+        return self._pairs[id(node)]
 
 
 def _message(error: yaml.MarkedYAMLError) -> str:

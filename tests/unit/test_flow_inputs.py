@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from lfr.errors import BadInput
 from lfr.flow_inputs import complete_input, find_input_faults
@@ -135,3 +136,18 @@ def test_a_local_run_checks_its_input() -> None:
 )
 def test_the_order_of_the_text(text: str, names: list[str]) -> None:
     assert input_names(text) == names
+
+
+@pytest.mark.parametrize("what", ["inputs: {%s}", "inputs: {a: {%s}}"])
+def test_many_mistakes_do_not_read_the_text_again_for_each(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request to check a flow holds thousands of them: that took minutes."""
+    reads = []
+    read = yaml.SafeLoader.get_single_node
+    monkeypatch.setattr(yaml.SafeLoader, "get_single_node", lambda self: reads.append(1) or read(self))
+    members = ", ".join(f"a{number}: {{type: none}}" for number in range(100))
+    with pytest.raises(FlowError) as caught:
+        compile_flow(f"@flow f (- {what % members} -) A")
+    assert len(caught.value.errors) == 100
+    assert len(reads) < 5
