@@ -12,6 +12,7 @@ from typing import Final
 
 from lfr import event_fields, events
 from lfr.errors import NotFound
+from lfr.item_ids import is_item
 from lfr.operations.lost_workflows import missing_workflow
 from lfr.operations.workflow_ids import parse_workflow_id
 from lfr.store.redis.connection import Store
@@ -20,6 +21,9 @@ from lfr.store.workflows.queries import read_time_and_record
 
 _MIN_PAUSE_SECONDS: Final = 0.005
 _MAX_PAUSE_SECONDS: Final = 0.25
+_MIN_BLOCK_SECONDS: Final = 0.05
+"""How long to wait for an event at least: to look costs Redis and the client more than the wait."""
+
 _PAUSE_SHARE: Final = 0.1
 """The longest pause between two looks, as a share of the time since the first."""
 
@@ -52,8 +56,10 @@ def wait_for_end(store: Store, id: str, timeout_seconds: float | None) -> bool:
             now = time.monotonic()
             if now >= deadline:
                 return False
-            pause = min(max(_MIN_PAUSE_SECONDS, _PAUSE_SHARE * (now - began)), longest, deadline - now)
-            entries = read_later(connection, store.stream, time_ms, count=_EVENTS, block_seconds=pause)
+            longest = min(longest, deadline - now)
+            pause = min(max(_MIN_PAUSE_SECONDS, _PAUSE_SHARE * (now - began)), longest)
+            block = pause if is_item(id) else max(pause, min(_MIN_BLOCK_SECONDS, longest))
+            entries = read_later(connection, store.stream, time_ms, count=_EVENTS, block_seconds=block)
             if not any(_tells_end(entry, id) for entry in entries):
                 time.sleep(max(0.0, now + pause - time.monotonic()))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -238,17 +238,51 @@ class Lifecycle(Consumer):
         commands += self._event_commands(routes, batch_events, resolved)
         foreign = self._foreign_tasks.find(batch_events, loaded)
         commands += self._foreign_tasks.commands(routes, foreign)
+
+        def note(replies: list[Reply]) -> None:
+            self._history_trimmer.note(commands, replies)
+            self._foreign_tasks.note(routes, foreign)
+            log_transitions(loaded, transitions)
+            count_task_ends(self.totals, loaded, transitions)
+
+        if reads is not None and not is_ordered:
+            # What follows is likely to be this short again: the next read goes without the wait for EXEC.
+            settle = partial(self._settle, connection, batch_events, commands, note)
+            connection.transact_early(commands, settle)
+            self._read_ahead.note(loaded, was_ahead=True)
+            return []
         replies = connection.transact(commands)
         if replies is None:  # another client has changed one of the workflows
             if reads is not None:
                 self._read_ahead.note_refusal()
             return batch_events.by_event() if is_ordered else batch_events.by_workflow()
-        self._history_trimmer.note(commands, replies)
-        self._foreign_tasks.note(routes, foreign)
         self._read_ahead.note(loaded, was_ahead=reads is not None)
-        log_transitions(loaded, transitions)
-        count_task_ends(self.totals, loaded, transitions)
+        note(replies)
         return []
+
+    def _settle(
+        self,
+        connection: Connection,
+        batch_events: BatchEvents,
+        commands: Sequence[Command],
+        note: Callable[[list[Reply]], None],
+        replies: list[Reply],
+    ) -> None:
+        """Do what follows from the replies to the transaction of a batch, which was sent early. If it was
+        refused, process the batch again, over another connection: this one may be blocked in a read. A defect
+        that it meets is met again in a pass of its own."""
+        try:
+            command_replies = connection.check_transaction(replies, commands)
+            if command_replies is not None:
+                note(command_replies)
+                return
+            self._read_ahead.note_refusal()
+            with self.store.connect() as other:
+                self._process(other, batch_events)
+        except (Unreachable, Refused):
+            raise
+        except Exception:
+            self.process_singly(batch_events.entries())
 
     def _event_commands(
         self, routes: Routes, batch_events: BatchEvents, resolved: ResolvedResults

@@ -142,7 +142,7 @@ class Consumer(EventListener):
                     LOGGER.info("%s listens to %s as %s", name, self.id.stream, self._consumer)
                     self.onEstablished()
                     while self.listening:
-                        self.run_pass(connection)
+                        self.run_turn(connection)
                         backoff = FIRST_BACKOFF_SECONDS
                         if self.observer:
                             self.observer.pass_completed(self, connection)
@@ -290,6 +290,10 @@ class Consumer(EventListener):
     def process_flags(self, flags: Sequence[bool], batch: Sequence[Entry]) -> None:
         """Note which of the keys of `flag_keys` existed just after this batch was read."""
         self.has_receipts = flags[0]
+
+    def run_turn(self, connection: Connection) -> None:
+        """Do what `listen` repeats. Here: run a pass. A consumer may let other threads run passes instead."""
+        self.run_pass(connection)
 
     def run_pass(self, connection: Connection) -> None:
         """Do what is due by the clock, then read a batch and process it: the rest of what an earlier pass has

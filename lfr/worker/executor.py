@@ -1,14 +1,14 @@
 """Executes tasks: takes as many as there is capacity for, renews their claims, completes each.
 
-The thread of the consumer reads tasks and checks that their attempts are current; threads of a pool, or an
-event loop, execute them. See `completions` for how their ends are sent.
+A thread of a pool reads tasks and checks that their attempts are current; other threads of the pool, or an
+event loop, execute them. Those that were brief so far it executes itself, see `reader`. The thread of the
+consumer watches it, and renews claims. See `completions` for how the ends of tasks are sent.
 
 A task that its worker has died with may be the reason, see `suspects`. It fails once that has happened
 `tasks.deliveries` times.
 
-With a concurrency of 1, one other thread reads a task, executes it, and sends its end with the next read:
-that is one round trip a task, and no change of threads. The thread of the consumer renews its claims
-meanwhile.
+With a concurrency of 1, one thread reads a task, executes it, and sends its end with the next read: that is
+one round trip a task, and no change of threads.
 """
 
 from __future__ import annotations
@@ -45,10 +45,12 @@ from lfr.store.stream.read_size import read_entries
 from lfr.store.workflows.attempt_status import are_current
 from lfr.values.json import ABSENT, Json
 from lfr.values.times import format_timestamp
+from lfr.worker.brief_tasks import BriefTasks
 from lfr.worker.completions import CompletionQueue, EncodedCompletion
 from lfr.worker.durations import measured
 from lfr.worker.failures import TaskFailed, failed_task_values
 from lfr.worker.fair_share import FairShare
+from lfr.worker.reader import Reader
 from lfr.worker.suspects import Suspects, Work, refuse_deadly
 from lfr.worker.threads import EventLoopThread, ThreadPool
 
@@ -60,10 +62,13 @@ _STRANGER_SECONDS: Final = 1.0
 _PUT_BACK_SECONDS: Final = 0.02
 
 _SUPERVISE_SECONDS: Final = 0.25
-"""How often the thread of the consumer looks after the one that executes tasks one by one."""
+"""How often the thread of the consumer renews claims if it is time to."""
 
 _SHORT_SECONDS: Final = 0.001
 """Tasks that end within this time end before the next read, and their ends go with it."""
+
+_FEW_TASKS: Final = 8
+"""Of a batch with up to so many tasks, the thread that reads executes those that are brief."""
 
 _LAST_READ_SECONDS: Final = 1.5
 """How long to wait at a stop for a thread that only reads: longer than a read blocks."""
@@ -114,14 +119,19 @@ class TaskExecutor(Consumer):
         self._running_count = 0  # the tasks that were read and have not ended
         self._changed = threading.Condition()
         self._completions = CompletionQueue(self.id, self._forget)
-        # One thread more than tasks: while that of an ended task sends, another task may begin.
-        self._pool = ThreadPool(concurrency + 1)
-        self._serial_thread: threading.Thread | None = None  # reads and executes, if the concurrency is 1
-        self._serial_failure: BaseException | None = None  # what has ended that thread
+        # Two threads more than tasks: one reads, and while that of an ended task sends, another may begin.
+        self._pool = ThreadPool(concurrency + 2)
+        self._brief_tasks = BriefTasks()
+        self._reader = Reader(
+            *(store, self._pool, self.run_pass, self._run_here, self._submit),
+            may_read=lambda: self.listening,
+            hands_over=concurrency > 1,
+        )
         self._event_loop = EventLoopThread()
 
     def join(self, connection: Connection) -> None:
         """Claim the tasks and create the group. After an outage, drop the tasks that have left the queue."""
+        self._reader.stop(self.store.settings.redis_timeout_seconds + _LAST_READ_SECONDS)
         super().join(connection)
         self._drop_lost(connection)
 
@@ -135,32 +145,10 @@ class TaskExecutor(Consumer):
             LOGGER.warning("%d tasks have left the queue meanwhile: their ends are dropped", len(lost))
             self._completions.drop(lost)
 
-    def run_pass(self, connection: Connection) -> None:
-        """Do what is due, then read tasks and begin them. With a concurrency of 1, another thread does so."""
-        if self._concurrency > 1:
-            super().run_pass(connection)
-            return
-        if self._serial_thread is None or not self._serial_thread.is_alive():
-            self._serial_thread = threading.Thread(target=self._run_serially, name="tasks", daemon=True)
-            self._serial_thread.start()
+    def run_turn(self, connection: Connection) -> None:
+        """Let another thread run passes; watch it, and keep the claims."""
         self.keep_claims(connection)
-        with self._changed:
-            self._changed.wait_for(lambda: self._serial_failure is not None, _SUPERVISE_SECONDS)
-            failure, self._serial_failure = self._serial_failure, None
-        if failure is not None:
-            raise failure
-
-    def _run_serially(self) -> None:
-        """Read tasks and execute them, one after the other, until a stop. What it raises, the thread of the
-        consumer raises again."""
-        try:
-            with self.store.connect() as connection:
-                while self.listening:
-                    super().run_pass(connection)
-        except BaseException as error:
-            with self._changed:
-                self._serial_failure = error
-                self._changed.notify_all()
+        self._reader.supervise(_SUPERVISE_SECONDS)
 
     def capacity(self) -> int:
         """Return how many tasks may begin. Other workers find the other entries in the queue."""
@@ -173,8 +161,9 @@ class TaskExecutor(Consumer):
             self._has_put_back = False
             self.sleep(min(seconds, _PUT_BACK_SECONDS))
             return
-        with self._changed:
-            self._changed.wait_for(lambda: self._running_count < self._concurrency, seconds)
+        if not self._reader.has_tasks:
+            with self._changed:
+                self._changed.wait_for(lambda: self._running_count < self._concurrency, seconds)
 
     def claimed_ids(self) -> Sequence[str]:
         """Return the entries of the tasks that run or whose completions are not confirmed."""
@@ -246,9 +235,10 @@ class TaskExecutor(Consumer):
             self._unchecked += accepted
             self._begin_current(connection)
         else:
+            are_few = len(accepted) <= _FEW_TASKS
             for id, task in accepted:
-                self._begin(id, task)
-            if accepted and self._concurrency > 1:
+                self._begin(id, task, may_be_here=are_few and self._brief_tasks.is_brief(task.base))
+            if accepted and not self._reader.has_tasks:
                 self._await_short_tasks(others)
 
     def _await_short_tasks(self, others: int) -> None:
@@ -287,8 +277,7 @@ class TaskExecutor(Consumer):
     def leave(self, connection: Connection) -> None:
         """Wait for running tasks and renew their claims meanwhile, then leave the group."""
         deadline = time.monotonic() + self._grace_seconds
-        if self._serial_thread is not None:
-            self._serial_thread.join(min(self._grace_seconds, _LAST_READ_SECONDS))
+        self._reader.stop(min(self._grace_seconds, _LAST_READ_SECONDS))
         strange_ids = [entry.id for _, entry in self._strangers]
         release_claims(connection, self.id, [*self._drop_unchecked(), *strange_ids])
         self._forget(self._suspects.release(connection))
@@ -349,19 +338,37 @@ class TaskExecutor(Consumer):
             else:
                 self._end(id, ())
 
-    def _begin(self, id: str, task: events.StartTask) -> None:
+    def _begin(self, id: str, task: events.StartTask, *, may_be_here: bool = False) -> None:
+        """Begin a task: in the thread that reads, after its pass, if it `may_be_here` or only one task runs
+        at a time; else in another one."""
         if task.input is ABSENT:
             self._end(id, self._failed_completion(id, task, TaskFailed(INPUT_IS_GONE)))
-            return
-        try:
-            if self._concurrency == 1 and not self._is_async(task.base):
-                Context().run(self._run, id, task)  # as in a pool: without context variables of other tasks
-            elif self._is_async(task.base):
+        elif self._is_async(task.base):
+            try:
                 self._event_loop.start(self._run_async(id, task, partial(self._work, task)))
-            else:
-                self._pool.submit(partial(self._run, id, task))
+            except RuntimeError as error:
+                self._leave_pending(id, error)
+        elif (may_be_here or self._concurrency == 1) and self._reader.is_running:
+            self._reader.add(id, task)
+        elif self._concurrency == 1:  # who runs this pass is no reader that others watch
+            self._run_here(id, task)
+        else:
+            self._submit(id, task)
+
+    def _submit(self, id: str, task: events.StartTask) -> None:
+        """Execute a task in a thread of the pool."""
+        try:
+            self._pool.submit(partial(self._run, id, task))
         except RuntimeError as error:  # too many threads: leave the entry to its next consumer
             self._leave_pending(id, error)
+
+    def _run_here(self, id: str, task: events.StartTask) -> None:
+        """Execute a task in this thread, as in a pool: without the context variables of other tasks, and a
+        defect does not end the thread."""
+        try:
+            Context().run(self._run, id, task)
+        except BaseException:
+            LOGGER.exception("a defect in lfr; please report it")
 
     def _leave_pending(self, id: str, error: RuntimeError) -> None:
         LOGGER.error("task %s cannot begin, and stays pending: %s", id, error)
@@ -372,7 +379,8 @@ class TaskExecutor(Consumer):
         self._forget([id])
 
     def _run(self, id: str, task: events.StartTask) -> None:
-        """Execute a task in a thread of the pool; if it turns out to be async, in the event loop."""
+        """Execute a task in this thread; if it turns out to be async, in the event loop."""
+        begun_at = time.monotonic()
         try:
             output = self._work(task)
             if inspect.isawaitable(output):
@@ -381,6 +389,7 @@ class TaskExecutor(Consumer):
             commands = self._completion(id, task, output)
         except BaseException as error:
             commands = self._failed_completion(id, task, error)
+        self._brief_tasks.note(task.base, time.monotonic() - begun_at)
         if self._end(id, commands, self._fail_with(id, task)):
             self._send_completions()
 

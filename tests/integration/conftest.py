@@ -63,8 +63,9 @@ class Stepper:
                 pass
 
     def step(self) -> None:
-        """Run one pass with the entries that are on the stream now."""
+        """Run one pass with the entries that are on the stream now, until all that it has written counts."""
         self.consumer.run_pass(self.connection)
+        self.connection.settle()
 
 
 @pytest.fixture

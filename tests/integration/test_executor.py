@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection, Store, open_store
 from lfr.store.stream.groups import reclaim
 from lfr.values.json import Json
+from lfr.worker.brief_tasks import BriefTasks
 from lfr.worker.executor import TaskExecutor
 from lfr.worker.failures import CompletedElsewhere, TaskFailed
 from lfr.worker.suspects import Work
@@ -510,3 +511,78 @@ def test_the_end_of_a_task_that_a_failover_has_lost_is_dropped(
         eventually(lambda: events_of(client, "end-task"))
         eventually(lambda: pending(client) == 0 and not executor.claimed_ids())
     assert [event["output"] for event in events_of(client, "end-task")] == [{"input": {"number": 2}}]
+
+
+@pytest.fixture
+def all_are_brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BriefTasks, "is_brief", lambda self, name: True)
+
+
+@pytest.mark.usefixtures("all_are_brief")
+def test_brief_tasks_run_in_the_thread_that_reads(store: Store, client: redis.Redis) -> None:
+    threads: list[tuple[int, int]] = []  # of each task, and of the one that reads
+
+    class Noting(TaskExecutor):
+        def run_pass(self, connection: Connection) -> None:
+            self.reading = threading.get_ident()
+            super().run_pass(connection)
+
+    def work(task: events.StartTask) -> Json:
+        threads.append((threading.get_ident(), executor.reading))
+        return {}
+
+    for index in range(1, 6):
+        start(client, index)
+    executor = Noting(store, "runner", work, claims=("mine",), concurrency=5)
+    thread = threading.Thread(target=executor.listen)
+    thread.start()
+    eventually(lambda: len(events_of(client, "end-task")) == 5)
+    executor.stop()
+    thread.join(STALL_SECONDS)
+    assert not thread.is_alive()
+    # If the machine holds one of them up, others read, and run the rest.
+    assert threads[0][0] == threads[0][1] != thread.ident
+
+
+@pytest.mark.usefixtures("all_are_brief")
+def test_a_task_that_is_not_brief_after_all_holds_up_no_other(store: Store, client: redis.Redis) -> None:
+    may_end, runs = threading.Event(), list[int]()
+
+    def work(task: events.StartTask) -> Json:
+        runs.append(task.index)
+        if task.index < 3:
+            assert may_end.wait(STALL_SECONDS)
+        return {}
+
+    def ended() -> set[int]:
+        return {event["index"] for event in events_of(client, "end-task")}
+
+    for index in range(1, 6):  # read together
+        start(client, index)
+    with running(store, work, concurrency=5), ExitStack() as stack:
+        stack.callback(may_end.set)
+        eventually(lambda: ended() == {3, 4, 5})
+        start(client, 6)  # read by another thread
+        eventually(lambda: ended() == {3, 4, 5, 6})
+        may_end.set()
+        eventually(lambda: ended() == {1, 2, 3, 4, 5, 6})
+        eventually(lambda: pending(client) == 0)
+    assert sorted(runs) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.usefixtures("all_are_brief")
+def test_a_stop_waits_for_a_task_in_the_thread_that_reads(store: Store, client: redis.Redis) -> None:
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def work(task: events.StartTask) -> Json:
+        has_begun.set()
+        assert may_end.wait(STALL_SECONDS)
+        return {"n": task.index}
+
+    with running(store, work, grace_seconds=STALL_SECONDS) as executor:
+        start(client, 1)
+        assert has_begun.wait(STALL_SECONDS)
+        executor.stop()
+        may_end.set()
+    assert [event["output"] for event in events_of(client, "end-task")] == [{"n": 1}]
+    assert pending(client) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import redis
@@ -38,10 +39,14 @@ class Installation:
 
     def end(self, id: str, index: int, *, attempt: int = 1) -> None:
         """Let a worker of lfr end a step, and the lifecycle read that."""
-        fields = {"workflow": id, "name": "x", "index": index, "attempt": attempt, "output": index}
-        append_to(self.client, "workflows:ends", kind="end-task", **fields)
+        self.append_end(id, index, attempt=attempt)
         self.writes.clear()
         self.lifecycle.step()
+
+    def append_end(self, id: str, index: int, *, attempt: int = 1) -> None:
+        """Let a worker of lfr end a step."""
+        fields = {"workflow": id, "name": "x", "index": index, "attempt": attempt, "output": index}
+        append_to(self.client, "workflows:ends", kind="end-task", **fields)
 
     def states(self, id: str) -> str:
         """Return the states of the tasks of a workflow, then its own."""
@@ -175,7 +180,81 @@ def test_after_a_refusal_the_next_read_is_not_ahead(installation: Installation, 
     ):
         installation.end(id, 2)
     assert installation.writes[0][0] == "WATCH"
-    assert sum("MULTI" in write for write in installation.writes) == 2  # the first was refused
+    assert [write[0] for write in installation.writes] == ["WATCH", "MULTI"]  # the second try went elsewhere
     installation.end(id, 3)
     assert installation.writes[0][0] != "WATCH"
     assert installation.states(id) == "DONE DONE DONE FINISHED"
+
+
+def test_the_next_read_does_not_wait_for_the_replies_to_the_transaction(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = start_workflow(installation.store, "A -> B -> C -> D").id
+    installation.end(id, 1)
+    connection, lifecycle = installation.lifecycle.connection, installation.lifecycle.consumer
+    unread: list[bool] = []  # for each write, whether replies to the one before are still to come
+    send = Connection.send
+
+    def note(self: Connection, commands: Sequence[Command]) -> None:
+        if self is connection:
+            unread.append(self._unsettled is not None)
+        send(self, commands)
+
+    monkeypatch.setattr(Connection, "send", note)
+    for index in (2, 3):
+        installation.append_end(id, index)
+        lifecycle.run_pass(connection)
+    assert unread[:4] == [False, False, True, False]  # read, transaction, read, transaction
+    installation.append_end(id, 4)
+    lifecycle.run_pass(connection)
+    connection.settle()
+    assert installation.states(id) == "DONE DONE DONE DONE FINISHED"
+
+
+def test_what_was_refused_is_done_again_while_the_next_read_may_block(
+    installation: Installation, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = start_workflow(installation.store, "A -> B -> C").id
+    installation.end(id, 1)
+    connection, lifecycle = installation.lifecycle.connection, installation.lifecycle.consumer
+    with overtaken(connection, lambda: client.hset(id, "other", 1), writing=f"RPUSH {id}:facts"):
+        installation.append_end(id, 2)
+        lifecycle.run_pass(connection)
+    events: list[str] = []
+    send, receive = Connection.send, Connection._receive
+
+    def note_send(self: Connection, commands: Sequence[Command]) -> None:
+        names = [str(command[0]) for command in commands]
+        events.append("read" if "XREADGROUP" in names else "commit" if "EXEC" in names else "other")
+        send(self, commands)
+
+    def note_receive(self: Connection, *arguments: Any) -> list[Any]:
+        if self is connection:
+            events.append("receive")
+        return receive(self, *arguments)
+
+    monkeypatch.setattr(Connection, "send", note_send)
+    monkeypatch.setattr(Connection, "_receive", note_receive)
+    monkeypatch.setattr(lifecycle, "on_pass", lambda connection: 0.0)  # without timers
+    installation.append_end(id, 3)  # of an attempt that the second try starts: read before that
+    lifecycle.run_pass(connection)
+    connection.settle()
+    # The replies to the refused transaction come behind the read; the second try before those to the read.
+    assert events[:2] == ["read", "receive"]
+    assert events.index("commit") < events.index("receive", 2)
+    assert installation.states(id) == "DONE DONE DONE FINISHED"
+
+
+def test_a_defect_in_the_replies_is_met_again_in_a_pass_of_its_own(
+    installation: Installation, client: redis.Redis
+) -> None:
+    id = start_workflow(installation.store, "A -> B -> C").id
+    installation.end(id, 1)
+    connection, lifecycle = installation.lifecycle.connection, installation.lifecycle.consumer
+    client.rename(f"{id}:facts", "aside")
+    client.set(f"{id}:facts", "no list")
+    installation.append_end(id, 2)
+    lifecycle.run_pass(connection)
+    connection.settle()
+    assert client.xpending("workflows:ends", "lifecycle")["pending"] == 0  # what else it writes is written
+    assert [entry.fields[b"index"] for entry in lifecycle._single_entries] == [b"2"]

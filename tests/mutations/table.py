@@ -321,6 +321,20 @@ MUTATIONS: Final = (
         _tests("test_executor.py"),
     ),
     Mutation(
+        "let a task hold up the thread that reads",
+        "lfr/worker/reader.py",
+        "            self._hand_over(turn, begun_count)\n",
+        "            pass\n",
+        _tests("test_executor.py"),
+    ),
+    Mutation(
+        "drop a batch whose early transaction was refused",
+        "lfr/roles/lifecycle.py",
+        "                self._process(other, batch_events)\n",
+        "                pass\n",
+        _tests("test_read_ahead.py"),
+    ),
+    Mutation(
         "never take over what was left behind",
         "lfr/runtime/consumer.py",
         "                entries += part\n",

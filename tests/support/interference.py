@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.connection import Command, Connection, Reply
 
 
 class Killed(BaseException):
@@ -75,7 +75,7 @@ def _patched(
     after: Callable[[Sequence[Command]], None],
 ) -> Iterator[None]:
     """Call these with the commands of each transaction on `connection`, for the block."""
-    inner = Connection.transact
+    inner, inner_early = Connection.transact, Connection.transact_early
 
     def transact(self: Connection, commands: Sequence[Command]) -> Any:
         if self is not connection:
@@ -85,6 +85,17 @@ def _patched(
         after(commands)
         return replies
 
+    def transact_early(
+        self: Connection, commands: Sequence[Command], settle: Callable[[list[Reply]], None]
+    ) -> None:
+        if self is not connection:
+            inner_early(self, commands, settle)
+            return
+        before(commands)
+        inner_early(self, commands, settle)
+        after(commands)
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "transact_early", transact_early)
         patch.setattr(Connection, "transact", transact)
         yield

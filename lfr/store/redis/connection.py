@@ -7,9 +7,9 @@ trip and MULTI ... EXEC in a second, both on one connection, which redis-py's pi
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import redis
 
@@ -114,6 +114,13 @@ def open_store(settings: Settings) -> Store:
     return Store(settings, pool, KeyPrefix(prefix) if prefix else None, sentinels)
 
 
+class _Unsettled(NamedTuple):
+    """A transaction that was sent and whose replies are to come."""
+
+    reply_count: int
+    settle: Callable[[list[Reply]], None]
+
+
 class Connection:
     """One connection to Redis, for one thread. The end of `with` gives it back to the pool.
 
@@ -129,6 +136,7 @@ class Connection:
         self._sent_names: list[str] = []  # with a prefix: of the commands whose replies are to come
         self._redis_connection: Any = None
         self._is_watching = False
+        self._unsettled: _Unsettled | None = None
         self.has_written = False
 
     def __enter__(self) -> Self:
@@ -136,12 +144,20 @@ class Connection:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._redis_connection is not None:
+            failure: BaseException | None = None
+            if error is None:
+                try:
+                    self.settle()
+                except BaseException as raised:
+                    error = failure = raised
             if error is None and self.has_written and self._confirmations is not None:
                 error = self._confirm(self._confirmations)
             if error is not None or self._is_watching:  # the next user must not inherit this WATCH
                 self._redis_connection.disconnect()
             self._pool.release(self._redis_connection)
-            self._redis_connection = None
+            self._redis_connection = self._unsettled = None
+            if failure is not None:
+                raise failure
 
     def _confirm(self, confirmations: Confirmations) -> BaseException | None:
         """Wait for the replicas that are to confirm what was written; return the error that has broken the
@@ -228,8 +244,25 @@ class Connection:
             raise TooLarge(excess, hint="make the value smaller, or raise this limit of the server")
 
     def receive(self, count: int, most_bytes: int | None = None) -> list[Reply]:
-        """Return the replies to the next `count` commands that were sent. Raises as `execute_unchecked`, and
-        TooLarge once more than `most_bytes` have arrived."""
+        """Return the replies to the next `count` commands that were sent, behind a transaction that was not
+        settled before. Raises as `execute_unchecked` and as what settles that, and TooLarge once more than
+        `most_bytes` have arrived."""
+        self.settle()
+        return self._receive(count, most_bytes)
+
+    def settle(self) -> None:
+        """Settle the transaction that was sent early, if there is one: see `transact_early`."""
+        if self._unsettled is None:
+            return
+        unsettled, self._unsettled = self._unsettled, None
+        try:
+            unsettled.settle(self._receive(unsettled.reply_count))
+        except BaseException:
+            self._redis_connection.disconnect()  # nobody will read the replies behind it
+            self._sent_names = []
+            raise
+
+    def _receive(self, count: int, most_bytes: int | None = None) -> list[Reply]:
         try:
             replies = read_replies(self._redis_connection, count, most_bytes)
         except LongReply:
@@ -262,6 +295,17 @@ class Connection:
         failed within EXEC, the others have been; if no answer came, either may be the case.
         """
         return self.check_transaction(self.execute_unchecked(transaction(commands)), commands)
+
+    def transact_early(self, commands: Sequence[Command], settle: Callable[[list[Reply]], None]) -> None:
+        """Send all commands in one MULTI/EXEC, and wait for no reply. `settle` gets the replies, for
+        `check_transaction`, before the next use of this connection gets one, or at the end of `with`.
+
+        Commands that are sent meanwhile are executed after it, whatever has become of it. While `settle`
+        runs, one of them may be blocked, so it uses other connections. Raises as `send` does.
+        """
+        sent = transaction(commands)
+        self.send(sent)
+        self._unsettled = _Unsettled(len(sent), settle)
 
     def check_transaction(self, replies: list[Reply], commands: Sequence[Command] = ()) -> list[Reply] | None:
         """Return what `transact` returns, from the replies to a `transaction` of these commands. Raises as
@@ -310,6 +354,7 @@ class Connection:
     def _disconnected(self, error: Exception) -> Refused | Unreachable:
         """Return why a connection cannot be made, or is broken."""
         self._sent_names = []
+        self._unsettled = None
         if isinstance(error, redis.ResponseError) and is_unavailable(error):
             return self._unavailable(error)
         if isinstance(error, (*_REFUSAL_ERRORS, redis.ResponseError)):  # to connect sends AUTH, SELECT
