@@ -89,6 +89,9 @@ def test_names_are_bounded(store: Store, client: redis.Redis) -> None:
                 connection.execute(writer.commands(connection, {(key, "started", f"f{number}"): 2}))
         connection.execute(TotalsWriter().commands(connection, {(key, "started", "x" * 201): 1}))
         totals = load_totals(connection, key)
+        long = {(keys.TASK_TOTALS, "started", "x" * length): 1 for length in (200, 201)}
+        connection.execute(TotalsWriter().commands(connection, long))
+        assert set(load_totals(connection, keys.TASK_TOTALS)) == {"x" * 200, OTHER}
     assert len(totals) == MAX_NAMES + 1
     assert totals["f0"] == {"started": 2} and totals[OTHER] == {"started": 41}
 

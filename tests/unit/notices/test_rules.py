@@ -77,3 +77,8 @@ def test_mistakes_are_named(texts: dict[str, str], message: str) -> None:
     with pytest.raises(BadSettings, match=r"^notify\.rules: ") as caught:
         parse_rules(texts)
     assert re.search(message, str(caught.value))
+
+
+def test_the_number_of_rules_is_bounded() -> None:
+    with pytest.raises(BadSettings, match="there are 101 rules, but at most 100 may be"):
+        parse_rules({f"r{number}.when": "failed" for number in range(101)})

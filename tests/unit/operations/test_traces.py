@@ -14,7 +14,7 @@ from lfr.engine.transition import Fact
 from lfr.language import compile_flow
 from lfr.operations.inspect.history_state import HistoryState
 from lfr.operations.traces.runs import TracedWorkflow, WorkflowRun, make_runs
-from lfr.operations.traces.span import Span, encode_requests, export_request
+from lfr.operations.traces.span import Span, _text, encode_requests, export_request
 from lfr.states import WorkflowState
 from lfr.store.workflows.history import History, HistoryEntry
 from lfr.store.workflows.record import Record
@@ -264,3 +264,7 @@ def test_each_span_lies_within_its_parent_and_has_an_id_of_its_own(data: Any, st
     for before, after in pairwise(runs):
         assert before.end_ms <= after.start_ms
     assert len(parse_request(export_request(each.to_dict() for each in spans))) == len(spans)
+
+
+def test_a_text_of_a_span_is_cut() -> None:
+    assert len(_text("x" * 2000)) == 1000 and _text("x" * 1000) == "x" * 1000

@@ -56,6 +56,12 @@ def test_a_time_that_has_come_starts_its_workflow() -> None:
     assert decision.due_ms == MIN + 7  # there may be more
 
 
+def test_one_decision_looks_at_few_times() -> None:
+    state = ScheduleState(0, running=(id_of(0),))
+    decision = decided({"catch_up": "30d", "overlap": "skip"}, state, 2000 * MIN)
+    assert decision.state.cursor_ms == 500 * MIN and decision.due_ms == 2000 * MIN
+
+
 def test_nothing_is_done_before_its_time() -> None:
     assert decided({}, ScheduleState(MIN), 2 * MIN - 1) == Decision(ScheduleState(MIN), due_ms=2 * MIN)
 
