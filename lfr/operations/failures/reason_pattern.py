@@ -34,7 +34,8 @@ _VARIABLE: Final = re.compile(
     # A number that names a cause stays: HTTP 503, exit code 137, [Errno 111], signal 9.
     | (?P<code> (?<!\w) (?: HTTP(?:/\d(?:\.\d)?)? | status(?:[ ]code)? | exit(?:[ ]code|[ ]status)? | code
                           | errno | signal ) (?: [ ]is )? [ :=]{{0,2}} -?\d{{1,5}} (?!\w) )
-    | (?P<plain> [^\W\d_]+ (?![\w@.+:-]) )  # so that no other is tried at each letter of most words
+    # So that no other is tried at each letter of most words.
+    | (?P<plain> (?<!workflow:) [^\W\d_]+ (?![\w@.+:-]) )
     | (?P<time> (?<!\w) (?: \d{{4}}-\d\d-\d\d (?: [T ] {_CLOCK} )? | \d{{1,2}}:\d\d:\d\d(?:[.,]\d+)? )
                 (?:{_ZONE})? (?!\w) )
     | (?P<address> (?<!\w) (?:

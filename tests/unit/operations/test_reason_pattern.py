@@ -23,6 +23,10 @@ from lfr.operations.failures.reason_pattern import MAX_REASON, reason_pattern
         ('KeyError: \'user\'; "a \\" b" `c`', "KeyError: <text>; <text> <text>"),
         ("can't read the users' list 'as", "can't read the users' list <text>"),
         (
+            "there is no workflow workflow:nightly",
+            "there is no workflow workflow:<n>",
+        ),
+        (
             "workflow:order-5f0c/2.0.1 of the flow pay failed: step 3, card: no",
             "workflow:<n> of the flow pay failed: step <n>, card: no",
         ),
