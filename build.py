@@ -59,6 +59,10 @@ BULLMQ = ROOT / "benchmarks" / "bullmq"
 CONSOLE_CHECKS = REQUIREMENTS / "console"
 CONSOLE_BUNDLER = REQUIREMENTS / "bundler"
 CONSOLE_LINE_LENGTH = 110
+LICENCES = REQUIREMENTS / "licences"
+"""Of what the file holds of others without a package that brings its licence along: of preact in htm's
+bundle, and of shiv, whose code unpacks the file."""
+
 CHANGELOG = ROOT / "CHANGELOG.md"
 VERSION_MODULE = ROOT / "lfr" / "__init__.py"
 
@@ -78,7 +82,7 @@ VENDORED = {
     "dagre.js": "@dagrejs/dagre/dist/dagre.esm.js",
     "dagre.LICENSE": "@dagrejs/dagre/LICENSE",
     "preact.js": "htm/preact/standalone.module.js",
-    "preact.LICENSE": "htm/LICENSE",
+    "htm.LICENSE": "htm/LICENSE",
 }
 """Files of npm packages in the console: name in console_static/vendor, and path below node_modules."""
 
@@ -440,6 +444,7 @@ def _stage(stage: Path, extra: Sequence[str], *, with_packages: bool = True) -> 
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     shutil.copyfile(ROOT / "LICENSE", stage / "lfr" / "LICENSE")
+    shutil.copytree(LICENCES, stage / "lfr" / "licences")
     shutil.copytree(ROOT / "units", stage / "lfr" / "units", ignore=shutil.ignore_patterns("*~", ".*"))
     _bundle_console(stage / "lfr" / "console_static")
     bill = json.dumps(_bill_of_materials(extra), indent=1, sort_keys=True)

@@ -66,10 +66,11 @@ def test_what_is_in_the_file() -> None:
     servers = "site-packages/lfr/host/servers"
     assert executable == {f"{servers}/{cpu}/valkey-server" for cpu in ("aarch64", "x86_64")}
     assert {f"{servers}/x86_64/LICENSE", "site-packages/lfr/LICENSE"} <= set(names)
+    assert {f"site-packages/lfr/licences/{name}.LICENSE" for name in ("preact", "shiv")} <= set(names)
     console = "site-packages/lfr/console_static"
     files = sorted(re.sub("[0-9a-f]{16}", "HASH", name) for name in names if name.startswith(f"{console}/"))
     assets = ("app.js", "console.css", "icon.svg", "layout-worker.js")
-    licences = [f"vendor/{name}.LICENSE" for name in ("dagre", "preact")]
+    licences = [f"vendor/{name}.LICENSE" for name in ("dagre", "htm")]
     few = [*(f"assets/HASH/{name}" for name in assets), "index.html", *licences]
     assert files == [f"{console}/{name}" for name in few]
     for package in ("redis", "rqse", "yaml", "async_timeout"):
