@@ -126,3 +126,14 @@ def test_problems_say_what_is_wrong(store: Store, s3: S3Server) -> None:
     keyless = caller(store, s3, s3_access_key="")
     reply = keyless("POST", f"/workflows/{id}/archive", {"uri": "s3://archives/lfr/a"})
     assert (reply.status, reply.json["detail"]) == (500, "there is no key for S3")
+
+
+def test_a_name_of_which_no_address_can_be_made_is_not_restored(store: Store, s3: S3Server) -> None:
+    """The page of such a workflow failed in the console, where it links to its flow."""
+    call = caller(store, s3)
+    document = call("GET", f"/workflows/{start(call, id='a')}/archive").json
+    for part in (document["flow"], document["flow"]["steps"][1]):
+        before, part["name"] = part["name"], "\ud800"
+        refused = call("POST", "/workflows/restore", document)
+        assert refused.status == 400 and "half of a surrogate pair" in refused.json["detail"]
+        part["name"] = before

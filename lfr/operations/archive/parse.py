@@ -91,6 +91,8 @@ def _parse_flow(data: Json) -> Flow:
         encode_json(flow.to_dict())
         if not all(isinstance(text, str) for text in (flow.name, flow.doc, *flow.docs, *flow.docs.values())):
             raise ValueError("its name and its docs must be texts")
+        if not all(map(is_unicode, (flow.name, *(step.name for step in flow.steps)))):
+            raise ValueError("a name has half of a surrogate pair, of which no address can be made")
         for position, step in enumerate(flow.steps):
             _check_step(flow, position)
             parse_step_options(step.parameters)
