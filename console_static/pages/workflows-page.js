@@ -96,16 +96,16 @@ export function WorkflowsPage() {
       </div>
     </div>
     <${StateTabs} counts=${counts} state=${params.state ?? ""} to=${(state) => linkTo({ state })} />
-    <${FilterForm} filters=${filters} linkTo=${linkTo} />
+    <${FilterForm} filters=${filters} linkTo=${linkTo}>
+      ${!isBySize && html`<a class="quiet" href=${linkTo({ sort: "size" })}>Largest first</a>`}
+    <//>
     <${FilterChips} filters=${filters} linkTo=${linkTo} />
-    <p>
-      ${
-        isBySize
-          ? html`The largest in Redis of the newest 1,000 that match.${" "}
-              <a href=${linkTo({ sort: "" })}>Newest first</a>`
-          : html`<a class="quiet" href=${linkTo({ sort: "size" })}>Largest first</a>`
-      }
-    </p>
+    ${
+      isBySize &&
+      html`<p>
+        The largest in Redis of the newest 1,000 that match. <a href=${linkTo({ sort: "" })}>Newest first</a>
+      </p>`
+    }
     ${
       params.state === "FAILED" &&
       html`<p>

@@ -38,8 +38,8 @@ export const FilterChips = ({ filters, linkTo }) => {
   );
 };
 
-/** A field for each condition; Enter or the button applies them. */
-export function FilterForm({ filters, linkTo }) {
+/** A field for each condition; Enter or the button applies them. `children` stand behind it. */
+export function FilterForm({ filters, linkTo, children }) {
   const read = () => Object.fromEntries(FIELDS.map(({ name }) => [name, filters[name] ?? ""]));
   const [draft, setDraft] = useState(read());
   useEffect(() => setDraft(read()), [JSON.stringify(filters)]);
@@ -59,5 +59,6 @@ export function FilterForm({ filters, linkTo }) {
       </label>`,
     )}
     <button>Filter</button>
+    ${children}
   </form>`;
 }
