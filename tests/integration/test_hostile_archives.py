@@ -220,7 +220,7 @@ def test_one_that_got_in_stops_no_lifecycle_and_is_deleted(
     workflow = inspect_workflow(store, id)
     assert workflow["state"] == "FAILED" or state == "FAILED"
     assert "than a run of this flow can start without a task" in workflow["reason"]
-    assert len(client.lrange(f"{id}:facts", 0, -1)) < 10
+    assert len(client.lrange(f"{id}:facts", 0, -1)) < 50  # of 250 facts each: at most 10,000 starts
     assert client.xlen("workflows:run") < 2 * engine.MAX_STARTS
     assert {each["id"] for each in list_workflows(store)} == {id, innocent}
     delete_workflow(store, id)
