@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lfr.actor import make_actor
 from lfr.engine.step_inputs import normalize_input
-from lfr.errors import Conflict, LfrError, NotFound, Refused, TooLarge, Unreachable
+from lfr.errors import Conflict, LfrError, NoMemory, NotFound, Refused, TooLarge, Unreachable
 from lfr.flow_inputs import complete_input
 from lfr.labels import merge_labels
 from lfr.operations.find_flow import load_stored_flow
@@ -37,6 +37,9 @@ LOGGER = logging.getLogger(__name__)
 _PUT_OFF_MS = 60_000
 """When to look again at a schedule that this version of lfr cannot read."""
 
+_MEMORY_RETRY_MS = 10_000
+"""When to try a start again for which Redis had too little memory."""
+
 
 def decide_schedule(
     store: Store,
@@ -48,7 +51,8 @@ def decide_schedule(
     decision as it was committed, None if there is no such schedule. `clock` says what time it is, in
     milliseconds since the epoch.
 
-    A start that is not possible is an outcome, too. A workflow that is to make way is terminated before.
+    A start that is not possible is an outcome, too; but one for which Redis has too little memory is tried
+    again, as long as `catch_up` permits. A workflow that is to make way is terminated before.
     """
     store = store.acting(make_actor(f"schedule {name}"))
     refusals: dict[int, str] = {}
@@ -80,7 +84,11 @@ def decide_schedule(
             decision = refuse(decision, schedule, reason)
         elif decision.start_ms is not None:
             latest_start.append(decision.start_ms)
-            commands = _start_commands(store, connection, stored, schedule, decision.start_ms, refusals)
+            try:
+                commands = _start_commands(store, connection, stored, schedule, decision.start_ms, refusals)
+            except NoMemory as error:
+                LOGGER.warning("schedule %s waits for memory: %s", name, error)
+                return [due_command(name, now_ms + _MEMORY_RETRY_MS)], None
             if terminated:
                 decision = _noting_terminated(decision, terminated[-1])
         commands += decision_commands(stored, decision, now_ms)
@@ -138,12 +146,12 @@ def _start_commands(
     refusals: dict[int, str],
 ) -> list[Command]:
     """Return the commands that start the workflow for a time; none if it exists already. If it cannot be
-    started, note the reason in `refusals` and raise ReadAgain."""
+    started, note the reason in `refusals` and raise ReadAgain. Raises NoMemory."""
     try:
         start = start_of(store, connection, stored, schedule, time_ms)
         [commands] = watch_starts(connection, RouteCache(store), [start], may_exist=True)
         return commands or []
-    except (Unreachable, Refused):
+    except (Unreachable, Refused, NoMemory):
         raise
     except LfrError as error:
         refusals[time_ms] = str(error)

@@ -245,7 +245,7 @@ def _start(
 def _start_outcome(name: str, schedule: Schedule, time_ms: int, now_ms: int, reason: str = "") -> Outcome:
     is_late = not reason and now_ms - schedule.due_ms(name, time_ms) > ON_TIME_MS
     if is_late:
-        reason = "no lifecycle ran at that time"
+        reason = "no lifecycle could start it at that time"
     kind = OutcomeKind.CAUGHT_UP if is_late else OutcomeKind.STARTED
     return Outcome(kind, time_ms, time_ms, 1, now_ms, start_id(name, time_ms), reason)
 
@@ -260,7 +260,7 @@ def _running(kind: OutcomeKind, state: ScheduleState, time_ms: int, now_ms: int,
 
 def _missed(schedule: Schedule, range: TimeRange, now_ms: int) -> Outcome:
     limit = format_duration(schedule.catch_up_ms / 1000)
-    reason = f"no lifecycle ran at that time, and a start may be late by {limit} (catch_up)"
+    reason = f"no lifecycle could start it in time: a start may be late by {limit} (catch_up)"
     return _outcome(OutcomeKind.MISSED, range, now_ms, reason)
 
 

@@ -53,7 +53,7 @@ def test_starts_are_refused_and_what_runs_goes_on(
     stepper: Callable[[Consumer], Stepper],
 ) -> None:
     id = start_workflow(store, "A -> B", workflow_id="w").id
-    scheduled(store, client)
+    scheduled(store, client, ", catch_up: 90m, overlap: allow")
     lifecycle = stepper(Lifecycle(store))
     full()
     with pytest.raises(NoMemory) as refusal:
@@ -65,7 +65,8 @@ def test_starts_are_refused_and_what_runs_goes_on(
         inspect_workflow(store, "v")
     assert not start_workflow(store, "A -> B", workflow_id="w").is_new
     decide_until(store, BEGIN + HOUR)
-    assert outcomes(store) == [("refused", 1)]
+    assert outcomes(store) == []
+    assert client.zscore("flows:schedules:due", "f") == BEGIN + HOUR + 10_000
 
     for index, task in ((1, "A"), (2, "B")):
         complete_task(store, id, task, index, output={})
@@ -75,8 +76,18 @@ def test_starts_are_refused_and_what_runs_goes_on(
     client.delete("ballast")
     store.pool.memory_use = MemoryUse()
     assert start_workflow(store, "A -> B", workflow_id="v").is_new
+    decide_until(store, BEGIN + HOUR + HOUR // 2)
+    assert outcomes(store) == [("caught-up", 1)]
+    client.setrange("ballast", BALLAST, "x")
+    store.pool.memory_use = MemoryUse()
     decide_until(store, BEGIN + 2 * HOUR)
-    assert outcomes(store) == [("refused", 1), ("started", 1)]
+    assert outcomes(store) == [("caught-up", 1)]
+    decide_until(store, BEGIN + 4 * HOUR)  # the third hour waits now
+    assert outcomes(store) == [("caught-up", 1)]
+    client.delete("ballast")
+    store.pool.memory_use = MemoryUse()
+    decide_until(store, BEGIN + 4 * HOUR)
+    assert outcomes(store) == [("caught-up", 1), ("missed", 1), ("caught-up", 1), ("started", 1)]
 
 
 def test_restores_are_refused_as_starts_are(store: Store, full: Callable[[], None]) -> None:

@@ -97,7 +97,7 @@ def test_what_nobody_decided_in_time_is_caught_up_or_missed() -> None:
     decision = decided({"catch_up": "2m"}, ScheduleState(0), 10 * MIN)
     missed, caught_up = decision.outcomes
     assert (missed.kind, missed.first_ms, missed.last_ms, missed.count) == ("missed", MIN, 7 * MIN, 7)
-    assert "no lifecycle ran" in missed.reason and "2m" in missed.reason
+    assert "no lifecycle could start it" in missed.reason and "2m" in missed.reason
     assert (caught_up.kind, caught_up.first_ms) == ("caught-up", 8 * MIN)
 
 
