@@ -205,10 +205,10 @@ class Client:
         plan = self._change(lambda store: apply_flows(store, sources, prune=prune, dry_run=dry_run))
         return [asdict(change) for change in plan]
 
-    def flows(self) -> Descriptions:
-        """Return the stored flows by name: name, version, versions (how many), applied, steps, doc,
-        digest."""
-        return list_flows(self._store)
+    def flows(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Descriptions:
+        """Return up to `limit` stored flows by name: name, version, versions (how many), applied, steps, doc,
+        digest. Only those whose names begin with `prefix`, and come behind the name `after`."""
+        return list_flows(self._store, prefix=prefix, after=after, size=limit)
 
     def flow(self, name: str) -> dict[str, Any]:
         """Return a stored flow, `NAME` or `NAME@VERSION`, with its text and all of its versions. Raises

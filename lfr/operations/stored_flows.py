@@ -27,6 +27,7 @@ from lfr.store.workflows.flow_versions import (
     FlowVersion,
     StoredFlows,
     load_flow_and_text,
+    load_latest_versions,
     load_stored_flows,
     remove_commands,
     store_version_commands,
@@ -146,15 +147,22 @@ def apply_flows(
         return retry_until_committed(connection, attempt)
 
 
-def list_flows(store: Store) -> list[dict[str, Any]]:
-    """Return the stored flows by name, as plain data: name, version (the number of the latest), versions (how
-    many), applied (when the latest was stored), steps, doc, digest."""
+MAX_FLOWS: Final = 1000
+"""How many stored flows a page lists, at most."""
+
+
+def list_flows(store: Store, *, prefix: str = "", after: str = "", size: int = 100) -> list[dict[str, Any]]:
+    """Return up to `size` stored flows by name, as plain data: name, version (the number of the latest),
+    versions (how many), applied (when the latest was stored), steps, doc, digest.
+
+    Only names that begin with `prefix`, and come behind the name `after`. Raises BadInput for a size below 1
+    or above MAX_FLOWS.
+    """
+    if not 1 <= size <= MAX_FLOWS:
+        raise BadInput(f"a page has 1 to {MAX_FLOWS} flows, not {size}")
     with store.connect() as connection:
-        stored = load_stored_flows(connection)
-    return [
-        {"name": name, "versions": len(versions), **_describe(versions[-1])}
-        for name, versions in stored.versions.items()
-    ]
+        latest = load_latest_versions(connection, prefix=prefix, after=after, count=size)
+    return [{"name": version.name, "versions": count, **_describe(version)} for version, count in latest]
 
 
 def describe_flow(store: Store, reference: str) -> dict[str, Any]:

@@ -83,6 +83,23 @@ def test_the_list_is_searched_and_a_flow_is_chosen_with_keys(stored: Installatio
     expect(page.get_by_role("heading", level=2, name="build")).to_be_visible()
 
 
+def test_more_flows_than_a_page_has_are_searched_by_the_server(
+    page: Page, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with installed(tmp_path_factory.mktemp("many")) as installation:
+        apply_flows(installation.store, [FlowSource(f"@flow f{n:04}\na") for n in range(1003)])
+        page.goto(f"{installation.url}/start?view=stored")
+        rows = page.locator("table.flows tbody tr")
+        expect(rows).to_have_count(1000)
+        expect(page.get_by_text("The first 1000 stored flows by name")).to_be_visible()
+        search = page.get_by_role("searchbox", name="Search the stored flows")
+        search.fill("f100")
+        expect(page.get_by_text("3 stored flows whose names begin with f100")).to_be_visible()
+        expect(rows).to_have_count(3)
+        search.fill("")
+        expect(rows).to_have_count(1000)
+
+
 def test_fields_stand_for_the_declared_inputs(stored: Installation, page: Page) -> None:
     page.goto(f"{stored.url}/start?flow=build")
     names = ["Branch branch (required)", "level", "tries", "clean", "push", "tags", "Id"]

@@ -233,3 +233,19 @@ def test_a_call_is_checked_like_any_built_in_task(store: Store) -> None:
     assert problems("@task p = flow:pya p") == ["no flow is stored under the name pya"]
     assert problems("* flow:pay (- version: 7 -)") == ["the stored flow pay has no version 7"]
     assert problems("flow:1x") == ["'1x' cannot be the name of a stored flow"]
+
+
+def test_a_page_of_stored_flows_reads_no_others(store: Store, client: redis.Redis) -> None:
+    apply_flows(store, [FlowSource(f"@flow {team}-{n:02}\nA") for team in ("a", "b") for n in range(40)])
+    keep = [FlowSource(f"@flow {team}-{n:02}\nA") for team in ("a", "b") for n in range(40) if n != 12]
+    apply_flows(store, keep, prune=True)  # a name that has had a flow leaves no gap
+    client.config_resetstat()
+    page = list_flows(store, prefix="b-", after="b-09", size=5)
+    assert [flow["name"] for flow in page] == ["b-10", "b-11", "b-13", "b-14", "b-15"]
+    calls = {name: each["calls"] for name, each in client.info("commandstats").items()}
+    assert (calls["cmdstat_hget"], calls["cmdstat_hlen"], calls["cmdstat_hgetall"]) == (6, 6, 1)
+    assert [flow["name"] for flow in list_flows(store, after="b-38")] == ["b-39"]
+    assert list_flows(store, prefix="c") == []
+    for size in (0, 1001):
+        with pytest.raises(BadInput, match="1 to 1000"):
+            list_flows(store, size=size)

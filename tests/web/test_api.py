@@ -178,6 +178,14 @@ def test_a_stored_flow_is_started_by_its_name(call: Caller, store: Store) -> Non
     apply_flows(store, [FlowSource("@flow order A")])
     apply_flows(store, [FlowSource("@flow order A -> B")])
     assert [(flow["name"], flow["version"]) for flow in call("GET", "/flows").json] == [("order", 2)]
+    call("POST", "/flows", "@flow pay A")
+    page = call("GET", "/flows?size=1")
+    assert [flow["name"] for flow in page.json] == ["order"]
+    assert page.headers["Link"] == '</flows?size=1&next=order>; rel="next"'
+    page = call("GET", "/flows?size=2&next=order")
+    assert [flow["name"] for flow in page.json] == ["pay"] and "Link" not in page.headers
+    assert [flow["name"] for flow in call("GET", "/flows?prefix=or").json] == ["order"]
+    assert call("GET", "/flows?size=1001").status == 400
     assert call("GET", "/flows/order@1").json["text"] == "@flow order A"
     for reference, version in (("order", 2), ("order@1", 1)):
         reply = call("POST", "/workflows/start", {"flow": reference, "input": {"n": 1}})

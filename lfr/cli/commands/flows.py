@@ -10,7 +10,7 @@ from typing import Any, Final
 from lfr.cli.command_table import Handler
 from lfr.cli.exit_codes import REDIS_ERRORS, ExitCode
 from lfr.cli.ui.format_values import format_date_time
-from lfr.cli.ui.options import add_connection_options, add_flag, add_json_option, open_store
+from lfr.cli.ui.options import add_connection_options, add_flag, add_json_option, open_store, parse_count
 from lfr.cli.ui.parser import UsageError
 from lfr.cli.ui.table import Column, format_table
 from lfr.cli.ui.terminal import Terminal
@@ -36,6 +36,12 @@ def _add_arguments(parser: ArgumentParser) -> None:
     help = "show this flow with its versions; NAME@VERSION: as it was in that version"
     parser.add_argument("name", metavar="NAME", nargs="?", help=help)
     add_flag(parser, "--text", "print the flow text of NAME, and nothing else")
+    help = "without NAME: only flows whose names begin with this"
+    parser.add_argument("--prefix", metavar="TEXT", help=help)
+    help = "without NAME: at most N, by name (default: 100)"
+    parser.add_argument("--limit", metavar="N", type=parse_count, help=help)
+    help = "without NAME: only flows behind this one, to go on"
+    parser.add_argument("--after", metavar="FLOW", help=help)
     add_json_option(parser, "a list, or with NAME an object")
     add_connection_options(parser)
 
@@ -43,10 +49,18 @@ def _add_arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> None:
     if arguments.text and (arguments.name is None or arguments.json):
         raise UsageError("--text goes with NAME, and not with --json (lfr flows --help)")
+    is_page = any(each is not None for each in (arguments.prefix, arguments.limit, arguments.after))
+    if is_page and arguments.name is not None:
+        raise UsageError("--prefix, --limit and --after go without NAME (lfr flows --help)")
     store = open_store(arguments)
     from lfr.operations.stored_flows import describe_flow, list_flows
 
-    result: Any = list_flows(store) if arguments.name is None else describe_flow(store, arguments.name)
+    limit = arguments.limit or 100
+    result: Any = (
+        list_flows(store, prefix=arguments.prefix or "", after=arguments.after or "", size=limit)
+        if arguments.name is None
+        else describe_flow(store, arguments.name)
+    )
     if arguments.json:
         terminal.print_json(result)
     elif arguments.text:
@@ -65,6 +79,10 @@ def _run(arguments: Namespace, terminal: Terminal) -> None:
             for flow in result
         ]
         terminal.print_lines(format_table(terminal, _LIST_COLUMNS, rows))
+        if len(result) == limit:
+            terminal.print_err(f"the first {limit}; --after {result[-1]['name']} goes on, --limit shows more")
+    elif is_page:
+        terminal.print_err("no stored flow is one of these")
     else:
         terminal.print_err("no flow is stored (lfr apply FILE stores one)")
 
@@ -97,6 +115,7 @@ HANDLER = Handler(
     "documentation, the declared inputs and all versions of this flow.",
     (
         ("flows", ""),
+        ("flows --prefix build --limit 1000", "those whose names begin with build"),
         ("flows order", "its documentation and its versions"),
         ("flows order@2 --text", "the flow text of version 2"),
     ),

@@ -17,6 +17,7 @@ from typing import Any
 from lfr.flow import Flow
 from lfr.store import keys
 from lfr.store.redis.connection import Command, Connection
+from lfr.store.redis.pipeline import Pipeline
 from lfr.store.stream.entries import parse_pairs
 from lfr.store.workflows.flow_texts import load_references, record_fields, release_commands, use_flow_commands
 
@@ -78,6 +79,34 @@ def load_stored_flows(connection: Connection, names: Iterable[str] | None = None
         name: _parse_versions(name, reply) for name, reply in zip(chosen, replies, strict=True) if reply
     }
     return StoredFlows(numbers, versions)
+
+
+def load_latest_versions(
+    connection: Connection, *, prefix: str, after: str, count: int
+) -> list[tuple[FlowVersion, int]]:
+    """Return the latest versions of up to `count` stored flows by name, those that begin with `prefix` and
+    come behind `after`, each with how many versions there are. (HGETALL, HGET, HLEN)"""
+    numbers = _load_numbers(connection)
+    names = sorted(name for name in numbers if name.startswith(prefix) and name > after)
+    latest: list[tuple[FlowVersion, int]] = []
+    while names and len(latest) < count:
+        page, names = names[: count - len(latest)], names[count - len(latest) :]
+        pipeline = Pipeline(connection)
+        replies = [
+            (
+                name,
+                pipeline.add("HGET", keys.flow_versions(name), numbers[name]),
+                pipeline.add("HLEN", keys.flow_versions(name)),
+            )
+            for name in page
+        ]
+        pipeline.send()
+        latest += [
+            (_parse_version(name, numbers[name], data.value), versions.value)
+            for name, data, versions in replies
+            if data.value is not None  # else the flow is removed
+        ]
+    return latest
 
 
 def watch_stored_flows(connection: Connection, names: Iterable[str] | None = None) -> StoredFlows:

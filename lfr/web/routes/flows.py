@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Final
+from urllib.parse import urlencode
 
 from lfr.errors import BadInput
 from lfr.operations.access import Access
-from lfr.operations.stored_flows import Change, FlowSource, apply_flows, describe_flow, list_flows
+from lfr.operations.stored_flows import MAX_FLOWS, Change, FlowSource, apply_flows, describe_flow, list_flows
 from lfr.values.checks import mismatch
 from lfr.web.heavy_requests import taking_turns
 from lfr.web.http import Request, Response, json_response
-from lfr.web.route import get, post
+from lfr.web.route import Parameter, get, post
 from lfr.web.routes.schemas import (
     BOOLEAN,
     FLOW_TEXT,
@@ -23,13 +24,22 @@ from lfr.web.routes.schemas import (
     TIME,
     array,
     enum,
+    integer,
     object_schema,
     ok,
 )
 
 
 def _list_flows(request: Request) -> Response:
-    return json_response(list_flows(request.store))
+    query = request.query
+    size = request.number("size", 100)
+    after = query.get("next", "")
+    flows = list_flows(request.store, prefix=query.get("prefix", ""), after=after, size=size)
+    headers = {}
+    if len(flows) == size:
+        link = f"{request.root}/flows?{urlencode({**query, 'next': flows[-1]['name']})}"
+        headers["Link"] = f'<{link}>; rel="next"'
+    return json_response(flows, headers=headers)
 
 
 def _describe_flow(request: Request) -> Response:
@@ -68,8 +78,15 @@ ROUTES: Final = (
     get(
         "/flows",
         _list_flows,
-        "List the stored flows by name, each with its latest version.",
+        "List stored flows by name, each with its latest version. The header Link has the address of the "
+        "next page.",
+        query=(
+            Parameter("prefix", TEXT, "only those whose names begin with this"),
+            Parameter("size", integer(1, MAX_FLOWS), "the maximum number; default: 100"),
+            Parameter("next", TEXT, "the name before the first of the page, from Link"),
+        ),
         responses=ok(array(object_schema({"name": TEXT, "versions": INTEGER, **_VERSION}))),
+        problems=(400,),
     ),
     post(
         "/flows",
