@@ -32,11 +32,29 @@ from lfr.config.check import LOG_LEVELS, check_setting
 from lfr.config.settings import Setting, Settings, all_settings
 from lfr.errors import BadSettings
 from lfr.store.redis.url import parse_redis_url
+from lfr.values.checks import suggestion
 
 DEFAULT_FILE: Final = "/etc/lfr/lfr.yaml"
 
 DEFAULT: Final = "default"
 """The origin of a value that no source sets."""
+
+
+_OTHER_VARIABLES: Final = frozenset(
+    f"LFR_{name}"
+    for name in (
+        "CONFIG",
+        "FILE",
+        "NOTICE_ID",
+        "OPTIONS",
+        "ROLE",
+        "RULE",
+        "STEP",
+        "VALKEY_SERVER",
+        "WORKFLOW",
+    )
+)
+"""Variables that are no settings: what lfr reads elsewhere, or tells the programs that it runs."""
 
 
 class SourcedValue(NamedTuple):
@@ -170,7 +188,8 @@ def _read_environment(environment: Mapping[str, str], settings: list[Setting]) -
 def _ignored_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that are ignored, each with a sentence that says why.
 
-    Other programs use these names, too, and littleflow_redis runs with such values.
+    Other programs use two of these names, too, and littleflow_redis runs with such values. Others resemble
+    those of settings.
     """
     ignored: dict[str, str] = {}
     level, issuer = environment.get("LOG_LEVEL", ""), environment.get("ISSUER", "")
@@ -178,6 +197,10 @@ def _ignored_variables(environment: Mapping[str, str]) -> dict[str, str]:
         ignored["LOG_LEVEL"] = f"$LOG_LEVEL is ignored: {level[:20]!r} is none of {', '.join(LOG_LEVELS)}"
     if issuer and not issuer.lstrip().startswith("{") and not _is_file(issuer):
         ignored["ISSUER"] = "$ISSUER is ignored: there is no such file, so requests get no signed token"
+    variables = [name for setting in all_settings() for name in (setting.variable, setting.second_variable)]
+    for name in sorted(environment.keys() - {*variables, *_OTHER_VARIABLES}):
+        if name.startswith("LFR_") and (hint := suggestion(name, filter(None, variables))):
+            ignored[name] = f"${name} is ignored: it is no setting; {hint}"
     return ignored
 
 

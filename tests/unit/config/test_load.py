@@ -401,6 +401,19 @@ def test_a_credential_may_come_from_another_system(layers: Layers, tmp_path: Pat
     assert layers.load().settings.redis_password == "pw"
 
 
+def test_a_variable_that_is_almost_a_setting_is_named(layers: Layers) -> None:
+    layers.environment |= {
+        "LFR_RETENTION_FINISHD": "1d",
+        "LFR_STEP": "5",
+        "LFR_VALKEY_SERVER": "/bin/valkey",
+        "LFR_OF_ANOTHER_PROGRAM": "x",
+        "REDIS_HOTS": "x",
+    }
+    assert layers.load().ignored == (
+        "$LFR_RETENTION_FINISHD is ignored: it is no setting; did you mean LFR_RETENTION_FINISHED?",
+    )
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "sentence"),
     [
