@@ -484,8 +484,10 @@ def test_a_page_costs_what_it_shows(call: Caller, client: redis.Redis, query: st
     assert len(call("GET", f"/workflows?{query}").json) == 7
     calls = {name.partition("_")[2]: stats["calls"] for name, stats in client.info("commandstats").items()}
     assert calls["hmget"] == 7
-    assert calls.pop("hgetall") == 1  # what is paused
-    assert not calls.keys() & {"get", "xrange", "xread", "hvals", "hkeys"}
+    assert calls["hgetall"] == 4  # what is paused, and who does which tasks: once for the page
+    assert calls["lrange"] == 7  # the latest of each history
+    assert calls["get"] <= 7 + 2  # a wait of each, and their flow
+    assert not calls.keys() & {"xrange", "xread", "hvals", "hkeys"}
 
 
 def test_a_page_of_few_among_many_goes_on_where_it_ended(call: Caller) -> None:
