@@ -2,8 +2,8 @@
 
 The build puts this into the zip instead of shiv's `__main__.py`, and fills in the build's id. It does what
 shiv's bootstrap does, in the same folder and under the same lock, but imports that only to unpack: its
-imports take longer than the rest of `lfr --version`. If the environment has any of shiv's variables, shiv's
-bootstrap takes over.
+imports take longer than the rest of `lfr --version`. Of shiv's variables only SHIV_ROOT counts: the others
+would run another program, or empty the copy that others run from.
 
 This runs before the version of Python is checked, so it must run under old versions too.
 """
@@ -39,11 +39,7 @@ def start():
     if sys.version_info < (3, 11):
         give_up(BAD_SETTINGS, "lfr needs Python 3.11 or newer; this is Python %d.%d" % sys.version_info[:2])
     folder = os.environ.get("SHIV_ROOT") or "~/.shiv"
-    switches = [name for name in os.environ if name.startswith("SHIV_") and name != "SHIV_ROOT"]
-    is_shivs = bool(switches) or folder.startswith("$")
-    if folder.startswith("$"):
-        folder = os.environ.get(folder[1:], folder[1:])
-    root = os.path.expanduser(folder)
+    root = os.path.expanduser(os.path.expandvars(folder))
     if root.startswith("~"):  # neither HOME nor an account names the folder
         give_up(CANNOT_WRITE, "lfr: cannot tell where %s is, to unpack itself; set SHIV_ROOT" % folder)
     root = os.path.abspath(root)
@@ -51,11 +47,6 @@ def start():
     target = os.path.join(root, name + "_" + BUILD_ID)
     packages = os.path.join(target, "site-packages")
     refuse_unsafe(packages)
-    if is_shivs:
-        import _bootstrap
-
-        os.umask(os.umask(0) | SHARED_WRITE)
-        _bootstrap.bootstrap()
     while not (os.path.isdir(packages) and hold(target) and os.path.isdir(packages)):
         unpack(root, target)
     sys.path[0] = packages

@@ -86,18 +86,37 @@ GIVEN_AWAY = (give_root_away, give_parent_away, give_copy_away, link)
 
 
 @pytest.mark.parametrize("attack", [*OPEN, *GIVEN_AWAY])
-@pytest.mark.parametrize("more", [{}, {"SHIV_ENTRY_POINT": "lfr.__main__:main"}])
-def test_a_copy_that_others_can_change_is_not_run(
-    root: Path, attack: Callable[[Path], None], more: dict[str, str]
-) -> None:
+def test_a_copy_that_others_can_change_is_not_run(root: Path, attack: Callable[[Path], None]) -> None:
     if attack in GIVEN_AWAY and os.geteuid():
         pytest.skip("only root can give files away")
     attack(root)
-    done = start(root, **more)
+    done = start(root)
     assert (done.returncode, done.stdout) == (ExitCode.CANNOT_WRITE, "")
     reason = "belongs to another user" if attack in GIVEN_AWAY else "others can write to"
     assert done.stderr.startswith("lfr: it does not run from ") and reason in done.stderr
     assert "set SHIV_ROOT to a folder of your own" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"SHIV_ENTRY_POINT": "os:getpid"},
+        {"SHIV_MODULE": "this"},
+        {"SHIV_CONSOLE_SCRIPT": "none"},
+        {"SHIV_INTERPRETER": "1"},
+        {"SHIV_FORCE_EXTRACT": "1"},
+        {"SHIV_EXTEND_PYTHONPATH": "no"},
+        {"SHIV_COMPILE_WORKERS": "many"},
+    ],
+)
+def test_other_variables_of_shiv_change_nothing(tmp_path: Path, more: dict[str, str]) -> None:
+    root = tmp_path / "shiv"
+    assert start(root).returncode == 0
+    copy = next(root.glob("lfr_*"))
+    before = copy.stat().st_ino, copy.stat().st_mtime_ns
+    done = start(root, **more)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("lfr ")
+    assert before == (copy.stat().st_ino, copy.stat().st_mtime_ns)
 
 
 def test_a_folder_of_this_user_in_one_with_the_sticky_bit_is_safe(tmp_path: Path) -> None:
