@@ -62,6 +62,9 @@ class Token(NamedTuple):
     value: Json = None
 
 
+MAX_NAME: Final = 1000
+"""How many characters a name may have: names stand in keys, events and lists."""
+
 _PUNCTUATION: Final = {kind.value: kind for kind in TokenKind if len(kind.value) == 1}
 _BLANK = re.compile(r"[ \t\r\n\f\v]*+")
 _LINE_REST = re.compile(r"[^\r\n]*+")
@@ -104,13 +107,13 @@ class Lexer:
     def _token(self, start: int) -> Token:
         text = self._text
         if name := _NAME.match(text, start):
-            return Token(TokenKind.NAME, name[0], start, name.end())
+            return self._name(TokenKind.NAME, start, name)
         first = text[start]
         if first == "→" or text.startswith("->", start):
             return Token(TokenKind.ARROW, first, start, start + (1 if first == "→" else 2))
         if first in ":@" and (name := _NAME.match(text, start + 1)):
             kind = TokenKind.LABEL if first == ":" else TokenKind.DECLARATION
-            return Token(kind, name[0], start, name.end())
+            return self._name(kind, start, name)
         if first in _PUNCTUATION:
             return Token(_PUNCTUATION[first], first, start, start + 1)
         if first == "(":
@@ -122,6 +125,12 @@ class Lexer:
         if text.startswith(("'''", '"""'), start):
             return self._quoted(TokenKind.DOC, start, text[start : start + 3], "documentation")
         return Token(TokenKind.UNKNOWN, first, start, start + 1)
+
+    def _name(self, kind: TokenKind, start: int, name: re.Match[str]) -> Token:
+        if len(name[0]) > MAX_NAME:
+            message = f"this name has {len(name[0]):,} characters, more than {MAX_NAME:,}"
+            self._add(Problem(start, message, "give it a shorter one"))
+        return Token(kind, name[0], start, name.end())
 
     def _quoted(self, kind: TokenKind, start: int, quote: str, noun: str) -> Token:
         content = start + len(quote)

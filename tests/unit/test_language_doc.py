@@ -24,6 +24,7 @@ from lfr.guard import parse_guard
 from lfr.guard.parse import MAX_DEPTH as MAX_GUARD_DEPTH
 from lfr.language import FlowError, compile_flow
 from lfr.language.compile import MAX_CHARACTERS, MAX_EDGES, MAX_STEPS
+from lfr.language.lexer import MAX_NAME
 from lfr.language.parse import MAX_DEPTH
 from lfr.step_options import Retry, StepOptions
 from lfr.values.json import MAX_DEPTH as MAX_VALUE_DEPTH
@@ -130,6 +131,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         f"{limit:,}"
         for limit in (
             MAX_DEPTH,
+            MAX_NAME,
             MAX_STEPS,
             MAX_EDGES,
             MAX_CHARACTERS,
