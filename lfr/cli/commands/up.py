@@ -105,10 +105,16 @@ def _run(arguments: Namespace, terminal: Terminal) -> int:
 
 
 def _address(arguments: Namespace, server: str) -> str:
+    """Return where a server listens, with a free port if none is given, or 0. Raises BadInput."""
     from lfr.host.valkey_address import free_port
+    from lfr.web.server import Address, parse_address
 
-    address: str | None = getattr(arguments, server)
-    return address or f"127.0.0.1:{free_port(_SERVERS[server][1])}"
+    text: str | None = getattr(arguments, server)
+    default = Address("127.0.0.1", _SERVERS[server][1])
+    address = default if text is None else parse_address(text, default)
+    if text is None or address.port == 0:
+        address = Address(address.host, free_port(address.port))
+    return str(address)
 
 
 def _roles(arguments: Namespace, servers: Mapping[str, str], settings: Settings) -> list[RoleArguments]:
