@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
-from lfr.store.redis.connection import Store, open_store
+from lfr.store.redis.connection import Connection, Store, open_store
+from lfr.store.waits import event_buffer
 from lfr.store.waits.match import BATCH_PAGE_SIZE
 from tests.integration.conftest import Stepper, append, events_of, hold_events, settle
 from tests.support.interference import killed, overtaken
@@ -589,6 +590,37 @@ def test_a_wait_that_starts_while_a_later_event_is_delivered_gets_it(
     settle(client, one, two)
     assert ended_workflows(client) == [id]
     store.pool.disconnect()
+
+
+def test_a_wait_that_another_role_has_ended_at_once_is_not_stored(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other role has reclaimed the start-task. It ends between two reads of the first, whose later read
+    no longer finds the event."""
+    one, two, lifecycle = stepper(WaitTasks(store)), stepper(WaitTasks(store)), stepper(Lifecycle(store))
+    start_workflow(store, BY_ID, {"id": 0})  # so that the field set is known
+    settle(client, one)
+    waits = wait_keys(client)
+    id = start_workflow(store, f"A -> {BY_ID}", {"id": 7}).id
+    append(client, kind="ok", id=7)
+    settle(client, one)
+    append(client, kind="end-task", workflow=id, name="A", index=1, output={"id": 7})
+    eventually(lambda: lifecycle.step() or len(events_of(client, "start-task")) == 3)
+    overtakes: list[Connection] = []
+
+    def watch_field_sets(connection: Connection, kinds: Iterable[str]) -> Any:
+        if connection is one.connection and not overtakes:
+            overtakes.append(connection)
+            two.consumer._reclaim_at = 0.0
+            eventually(lambda: two.step() or ended_workflows(client) == [id, id])
+        return event_buffer.watch_field_sets(connection, kinds)
+
+    monkeypatch.setattr("lfr.store.waits.match.watch_field_sets", watch_field_sets)
+    one.consumer._reclaim_at = float("inf")
+    one.step()
+    settle(client, one, two)
+    assert overtakes and ended_workflows(client) == [id, id]
+    assert wait_keys(client) == waits
 
 
 def test_the_timeout_and_the_event_end_a_wait_once(client: redis.Redis, store: Store, stepper: Make) -> None:

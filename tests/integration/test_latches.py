@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from lfr.config.settings import Settings
+from lfr.engine.latches import Latch
 from lfr.errors import NotFound
 from lfr.operations.archive.archive import archive_workflow, restore_workflow
 from lfr.operations.inspect.workflow import inspect_workflow
@@ -26,7 +27,8 @@ from lfr.operations.start import start_workflow
 from lfr.roles.lifecycle import Lifecycle
 from lfr.roles.wait import WaitTasks
 from lfr.runtime.consumer import Consumer
-from lfr.store.redis.connection import Store, open_store
+from lfr.store.redis.connection import Connection, Store, open_store
+from lfr.store.waits import latches
 from tests.integration.conftest import Stepper, append, events_of, settle
 from tests.support.interference import killed, overtaken
 from tests.support.waiting import eventually
@@ -207,6 +209,29 @@ def test_a_step_that_two_roles_have_read_is_counted_once(
         slow.step()
     assert client.get(COUNT) == ("6" if flow == ACQUIRE else "4")
     assert len(events_of(client, "end-task")) == 1
+
+
+def test_a_countdown_that_another_role_has_completed_at_once_is_not_stored(
+    client: redis.Redis, store: Store, stepper: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The latch was at zero then, and is not when the first role reads it."""
+    store = open_store(replace(store.settings, lease_seconds=0.0))
+    slow, quick = stepper(WaitTasks(store)), stepper(WaitTasks(store))
+    id = start(store, COUNTDOWN)
+    overtakes: list[Connection] = []
+    watch = latches.watch_latches
+
+    def watch_latches(connection: Connection, names: Iterable[str]) -> dict[str, Latch]:
+        if connection is slow.connection and not overtakes:
+            overtakes.append(connection)
+            eventually(lambda: quick.step() or ended_workflows(client, "wait:countdown"))
+            client.set(COUNT, 1)
+        return watch(connection, names)
+
+    monkeypatch.setattr("lfr.store.waits.latches.watch_latches", watch_latches)
+    slow.step()
+    assert overtakes and ended_workflows(client, "wait:countdown") == [id]
+    assert client.keys("*:wait:*") == []
 
 
 def test_a_start_task_that_was_refused_and_comes_again_counts_nothing(

@@ -26,7 +26,7 @@ from lfr.store.stream.entries import ConsumerId, append_command
 from lfr.store.stream.groups import call_group
 from lfr.store.waits.latch_holders import HeldLatch, count_holder_commands, parse_count, read_held_latches
 from lfr.store.waits.registry import add_wait_commands, end_task_commands, end_wait_commands, watch_waits
-from lfr.store.waits.start import processed_commands, watch_start_tasks
+from lfr.store.waits.start import ended_at_once_commands, processed_commands, watch_start_tasks
 from lfr.tasks.wait_spec import LatchRequest
 from lfr.values.stream_id import StreamId
 from lfr.values.times import format_timestamp
@@ -67,6 +67,10 @@ def process_requests(
         commands += [_mark_command(request, is_counted=True) for request in result.counted]
         commands += [_mark_command(request, is_counted=False) for request in result.refused]
         commands += end_task_commands(result.end_tasks, tasks.now_ms)
+        ended = {(each["workflow"], each["index"]) for each in result.end_tasks}
+        commands += ended_at_once_commands(
+            each.task.attempt_id for each in to_apply if (each.task.workflow, each.task.index) in ended
+        )
         deferred_ids = {request.entry_id for request in result.deferred}
         processed = [request for request in requests if request.entry_id not in deferred_ids]
         return commands + processed_commands(consumer, processed, tasks.now_ms)

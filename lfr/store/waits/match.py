@@ -35,7 +35,12 @@ from lfr.store.waits.event_buffer import (
     watch_field_sets,
 )
 from lfr.store.waits.registry import add_wait_commands, end_task_commands, remove_wait_commands, watch_waits
-from lfr.store.waits.start import StartTasks, processed_commands, watch_start_tasks
+from lfr.store.waits.start import (
+    StartTasks,
+    ended_at_once_commands,
+    processed_commands,
+    watch_start_tasks,
+)
 from lfr.tasks.match_keys import FieldSet, match_keys
 from lfr.tasks.wait_spec import Wait
 from lfr.values.json import Json, encode_json
@@ -80,6 +85,8 @@ def start_event_waits(
         commands = [command for wait in matches.waiting for command in add_wait_commands(wait, tasks.now_ms)]
         commands += _match_commands(consumer.stream, matches, field_sets, retain_ms, tasks.now_ms)
         commands += end_task_commands(list(map(_refusal_values, refused)), tasks.now_ms)
+        ended = [*(match.wait for match in matches.matches), *refused]
+        commands += ended_at_once_commands(wait.task.attempt_id for wait in ended)
         return commands + processed_commands(consumer, waits, tasks.now_ms)
 
     commit_together_or_singly(connection, waits, attempt)

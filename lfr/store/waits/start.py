@@ -2,12 +2,13 @@
 
 Two consumers may read the same start-task, because a slow one loses its pending entries to another. So a wait
 is stored in one transaction with the acknowledgement of its start-task, under a WATCH of the wait's key, and
-only if the start-task is still pending after that WATCH and its step still runs.
+only if the start-task is still pending after that WATCH and its step still runs. Who ends a step at once
+changes that key, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lfr import events
@@ -107,6 +108,16 @@ def cancel_waits(
         return [*commands, acknowledge_command(consumer, [entry_id for entry_id, _ in cancels])]
 
     commit_together_or_singly(connection, cancels, attempt)
+
+
+def ended_at_once_commands(attempts: Iterable[events.AttemptId]) -> list[Command]:
+    """Return the commands for attempts that end without a stored wait. They leave nothing, but Redis refuses
+    the transaction of another consumer that has read the same start-task, and watched the key of its wait
+    before: it would store a wait that nobody ends. (SET, DEL)"""
+    commands: list[Command] = []
+    for attempt in attempts:
+        commands += [("SET", keys.wait(*attempt), ""), ("DEL", keys.wait(*attempt))]
+    return commands
 
 
 def processed_commands(
