@@ -272,7 +272,7 @@ def test_items_that_end_while_they_are_archived(
         assert items["open"]["0"]["outputs"].keys() == {"-1", "1", "2"}
 
 
-@pytest.mark.parametrize("name", ["two words", "a\nb", " ", "\u2003", '["', "\ud800"])
+@pytest.mark.parametrize("name", ["two words", "a\nb", " ", "\u2003", '["'])
 def test_a_deadline_of_a_task_with_any_name(
     store: Store, client: redis.Redis, lifecycle: Stepper, name: str
 ) -> None:

@@ -82,8 +82,8 @@ _LETTER: Final = object_schema(
 _BODY: Final = object_schema(
     {},
     {
-        "ids": {**array(TEXT), "minItems": 1, "maxItems": MAX_NAMED},
-        "pattern": TEXT,
+        "ids": {**array(TEXT), "type": ["array", "null"], "minItems": 1, "maxItems": MAX_NAMED},
+        "pattern": NULLABLE_TEXT,
         "all": BOOLEAN,
         "dismissed": BOOLEAN,
     },

@@ -166,7 +166,12 @@ _START: Final = {
 _START_MANY: Final = {
     **object_schema(
         {"inputs": {**array(ANY), "minItems": 1, "maxItems": MAX_STARTS}},
-        {"workflow": FLOW_TEXT, "flow": TEXT, "ids": {**array(TEXT), "nullable": True}, "labels": OBJECT},
+        {
+            "workflow": FLOW_TEXT,
+            "flow": TEXT,
+            "ids": {**array(TEXT), "type": ["array", "null"]},
+            "labels": OBJECT,
+        },
     ),
     "oneOf": [{"required": ["workflow"]}, {"required": ["flow"]}],
 }
