@@ -20,8 +20,9 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """The folder of a server that runs as another user, who may put anything into it."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(0o755)
     (tmp_path / "data" / "appendonlydir").mkdir(parents=True)
     return tmp_path / "data"
 
