@@ -14,8 +14,9 @@ _OWN: Final = re.compile(rf"(?:{'|'.join(_FIRST_WORDS)}):.*|.*{keys.BASE_URL.pat
 _OWN_WITH_A_PREFIX: Final = re.compile(
     r"""(?:[\w./-]+:)+(?:
         workflow:(?:[^:]*-)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}.* | workflow:latch:.*
-        | workflows:(?:all|dead|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
-        | workflows:(?:indexed|listed|served|stream|flows|searchable|tokens) | workflows:calls:.*
+        | workflows:(?:all|run|ends|receipts|claims|pauses|pointers|un\w+|foreign|housekeeper)
+        | workflows:(?:indexed|listed|served|stream|flows|searchable|tokens)
+        | workflows:dead(?::dismissed)? | workflows:calls:.*
         | workflows:(?:process|processes|claims|group|receipts|stale|state|tasks|unclaimed|flow|label)(?::.*)?
         | workflows:totals:(?:flows|tasks|notices|traces) | workflows:(?:notices|traces)(?::.*)?
         | littleflow:config:env-prefix
