@@ -175,9 +175,8 @@ class Installation:
         url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self.surroundings = Surroundings(str(resources), url)
         self._configuration = folder / "lfr.yaml"
-        self._configuration.write_text(
-            outside.CONFIGURATION.format(url=url) + retention.CONFIGURATION.format(folder=self.retained)
-        )
+        self._notices = outside.CONFIGURATION.format(url=url)
+        self._configuration.write_text(self._notices + retention.CONFIGURATION.format(folder=self.retained))
         self.api_port = free_port()
         self.slots = [self._slot(name, words) for name, words in self._words(size, workers)]
 
@@ -232,6 +231,14 @@ class Installation:
         client = self.server.client()
         eventually(lambda: {"one:echo", "many:echo"} <= client.hgetall("workflows:claims").keys())
         eventually(lambda: client.exists("workflows:notices:rules"))  # from then on, ends wait for the role
+
+    def end_retention(self) -> None:
+        """Start the lifecycles again without retention: what is checked now stays until it was checked."""
+        self._configuration.write_text(self._notices)
+        for slot in self.slots:
+            if slot.name.startswith(("lifecycle.", "worker.")):
+                slot.stop()
+                slot.start()
 
     def close(self) -> None:
         """End all processes."""

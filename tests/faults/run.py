@@ -68,6 +68,7 @@ def run(seed: int, scale: Scale, server: str, folder: Path) -> tuple[Findings, J
         load.schedules.stop()
         load.run(0, scale.window)
         load.wait_for_schedules()
+        installation.end_retention()
         findings = check(load, journal, pauses, bulk)
     (folder / "journal.txt").write_text("\n".join(journal.lines) + "\n")
     return findings, journal, time.monotonic() - begin
