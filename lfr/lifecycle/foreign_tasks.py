@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lfr import events
+from lfr.engine.transition import Transition
 from lfr.lifecycle.batch_events import BatchEvents
 from lfr.store import keys
 from lfr.store.queues.routes import Routes
@@ -19,14 +19,21 @@ class ForeignTasks:
         self._bus = bus
         self._minutes: dict[str, int] = {}  # when each was noted last, in minutes since the epoch
 
-    def find(self, batch_events: BatchEvents, loaded: Mapping[str, LoadedWorkflow]) -> list[str]:
-        """Return the tasks that foreign workers have ended: those whose end-task came over the bus."""
-        bases = {
-            _base_of(loaded[id], task)
-            for id, results in batch_events.results.items()
-            for entry, task in results
-            if id in loaded and entry.stream == self._bus
-        }
+    def find(
+        self,
+        batch_events: BatchEvents,
+        loaded: Mapping[str, LoadedWorkflow],
+        transitions: Mapping[str, Sequence[Transition]],
+    ) -> list[str]:
+        """Return the tasks that foreign workers have ended: those of end-tasks over the bus that have changed
+        a workflow. A stale one, or one of an attempt that there is not, proves nothing."""
+        bases: set[str] = set()
+        for id, changes in transitions.items():
+            entry_ids = {change.entry_id for change in changes}
+            steps = loaded[id].flow.steps
+            for entry, task in batch_events.results.get(id, ()):
+                if entry.stream == self._bus and entry.id in entry_ids:
+                    bases.add(steps[task.index].base or steps[task.index].name)
         return sorted(bases)
 
     def commands(self, routes: Routes, bases: Sequence[str]) -> list[Command]:
@@ -44,11 +51,3 @@ class ForeignTasks:
     def note(self, routes: Routes, bases: Sequence[str]) -> None:
         """Remember that the commands for these tasks were executed."""
         self._minutes |= dict.fromkeys(bases, routes.now_ms // 60_000)
-
-
-def _base_of(workflow: LoadedWorkflow, task: events.EndTask) -> str:
-    """Return the task behind the step that an end-task ends."""
-    if task.index >= len(workflow.flow.steps):
-        return task.name
-    step = workflow.flow.steps[task.index]
-    return step.base or step.name

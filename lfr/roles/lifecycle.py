@@ -236,7 +236,7 @@ class Lifecycle(Consumer):
             for id, changes in transitions.items():
                 commands += transition_commands(routes, loaded[id], changes)
         commands += self._event_commands(routes, batch_events, resolved)
-        foreign = self._foreign_tasks.find(batch_events, loaded)
+        foreign = self._foreign_tasks.find(batch_events, loaded, transitions)
         commands += self._foreign_tasks.commands(routes, foreign)
 
         def note(replies: list[Reply]) -> None:

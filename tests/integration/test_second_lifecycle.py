@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import redis
@@ -17,7 +18,7 @@ from lfr.roles.lifecycle import Lifecycle
 from lfr.runtime.consumer import Consumer
 from lfr.store import keys
 from lfr.store.redis.connection import Store, open_store
-from tests.integration.conftest import Stepper, append
+from tests.integration.conftest import Stepper, append, settle
 from tests.support.interference import overtaken
 from tests.support.waiting import eventually
 
@@ -85,6 +86,19 @@ def test_a_note_of_a_refused_try_is_written_by_the_next(
     lifecycle = stepper(Lifecycle(store))
     id = start_workflow(store, "a").id
     append(client, kind="end-task", workflow=id, index=1, attempt=1)
-    with overtaken(lifecycle.connection, lambda: retry_task(store, id, 1), writing=f"RPUSH {id}:facts"):
+    touch = partial(client.hset, id, "touched", 1)  # so that the transaction is refused, and done again
+    with overtaken(lifecycle.connection, touch, writing=f"RPUSH {id}:facts"):
         lifecycle.step()
     assert client.hkeys(keys.FOREIGN_TASKS) == ["a"]
+
+
+def test_an_end_that_changes_nothing_does_not_say_that_foreign_workers_do_a_task(
+    store: Store, client: redis.Redis, stepper: Make
+) -> None:
+    lifecycle = stepper(Lifecycle(store))
+    id = start_workflow(store, "a").id
+    append(client, kind="end-task", workflow=id, index=1, attempt=1001)
+    append(client, kind="end-task", workflow=id, index=1, attempt=0)
+    settle(client, lifecycle)
+    assert state(store, id) == "RUNNING"
+    assert not client.exists(keys.FOREIGN_TASKS)
